@@ -1,0 +1,151 @@
+"""Gates: one per channel, shared by all processes. They pace its calls and close when the shop is down or says wait."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from broker.retry import gate_wait
+from domain.channels import Channel
+from domain.errors import ShopDown, ShopError, ShopThrottled, ShopUnauthorized
+
+log = structlog.get_logger(__name__)
+
+LONGEST_WAIT = 2.0
+"""Seconds a call waits for its permit; beyond that its delivery waits in the ledger instead of in a worker."""
+STRIKES_TO_CLOSE = 3
+UNAUTHORIZED_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Permits granted now; or how long to wait; or until when the gate is closed and why."""
+
+    granted: int
+    wait: float = 0.0
+    closed_for: float = 0.0
+    cause: str = ""
+    sentence: str = ""
+
+
+class GateStore(Protocol):
+    """The shared side of the gates, in the database."""
+
+    async def reserve(self, channel_id: str, count: int, per_second: float, burst: int) -> Reservation:
+        """Take up to ``count`` permits of a channel paced at ``per_second`` with ``burst`` at once."""
+
+    async def close(self, channel_id: str, cause: str, seconds: float, strikes: int, sentence: str) -> None:
+        """Close the gate of a channel for all processes; an earlier, longer closure stays."""
+
+    async def open(self, channel_id: str) -> None:
+        """Open the gate: a call came through."""
+
+
+class GateClosed(ShopError):
+    """No call may be made on this channel now: ``cause`` says why, ``seconds`` for how long."""
+
+    def __init__(self, cause: str, seconds: float, sentence: str) -> None:
+        super().__init__(sentence, code=cause)
+        self.cause = cause
+        self.seconds = seconds
+
+
+@dataclass(slots=True)
+class _Local:
+    """What this process knows of one channel's gate."""
+
+    permits: int = 0
+    strikes: int = 0
+    closed_until: float = 0.0
+    cause: str = ""
+    sentence: str = ""
+    closings: int = 0
+    probing: bool = False
+
+
+class Gates:
+    """Permits and breakers of all channels, as one process sees them."""
+
+    def __init__(self, store: GateStore) -> None:
+        self._store = store
+        self._local: dict[str, _Local] = defaultdict(_Local)
+        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def closed_channels(self) -> list[str]:
+        """Channels whose gate is closed right now: no use to claim their lanes."""
+        now = time.monotonic()
+        return [channel_id for channel_id, local in self._local.items() if local.closed_until > now]
+
+    async def enter(self, channel: Channel) -> None:
+        """Wait for the permit of one call.
+
+        Raises:
+            GateClosed: the gate is closed, or the pace of the channel leaves no permit within two seconds.
+        """
+        local = self._local[channel.id]
+        self._refuse_if_closed(local)
+        if local.closings and local.probing:
+            raise GateClosed(local.cause, 0.5, local.sentence)
+        if local.permits == 0:
+            async with self._locks[channel.id]:
+                while local.permits == 0:
+                    self._refuse_if_closed(local)
+                    await self._reserve(channel, local)
+        local.permits -= 1
+        local.probing = bool(local.closings)
+
+    async def _reserve(self, channel: Channel, local: _Local) -> None:
+        pace = channel.settings
+        chunk = max(1, min(pace.burst, int(pace.calls_per_second / 10)))
+        answer = await self._store.reserve(channel.id, chunk, pace.calls_per_second, pace.burst)
+        if answer.closed_for > 0:
+            local.closed_until = time.monotonic() + answer.closed_for
+            local.cause, local.sentence = answer.cause, answer.sentence
+            local.closings = max(local.closings, 1)
+            self._refuse_if_closed(local)
+        if answer.granted:
+            local.permits += answer.granted
+        elif answer.wait > LONGEST_WAIT:
+            raise GateClosed("throttled", answer.wait, f"The pace of {pace.calls_per_second:g} calls a second leaves no room for {answer.wait:.1f} s.")
+        else:
+            await asyncio.sleep(answer.wait)
+
+    @staticmethod
+    def _refuse_if_closed(local: _Local) -> None:
+        left = local.closed_until - time.monotonic()
+        if left > 0:
+            raise GateClosed(local.cause, left + random.uniform(0.05, 0.3), local.sentence)  # noqa: S311 - spreads the return
+
+    async def report(self, channel: Channel, error: ShopError | None) -> None:
+        """Learn from a call that was made: success opens, trouble of the whole shop closes."""
+        local = self._local[channel.id]
+        local.probing = False
+        if isinstance(error, ShopThrottled):
+            await self._close(channel, local, "throttled", error.retry_after or gate_wait(local.closings + 1), error.sentence)
+        elif isinstance(error, ShopUnauthorized):
+            await self._close(channel, local, "unauthorized", UNAUTHORIZED_SECONDS, error.sentence)
+        elif isinstance(error, ShopDown):
+            local.strikes += 1
+            if local.strikes >= STRIKES_TO_CLOSE or local.closings:
+                await self._close(channel, local, "shop_down", gate_wait(local.closings + 1), error.sentence)
+        else:
+            local.strikes = 0
+            if local.closings:
+                local.closings, local.closed_until = 0, 0.0
+                await self._store.open(channel.id)
+                log.info("gate_opened", channel=channel.code, account=channel.account)
+
+    async def _close(self, channel: Channel, local: _Local, cause: str, seconds: float, sentence: str) -> None:
+        if local.closed_until > time.monotonic() and local.cause == cause:
+            return
+        local.closings += 1
+        local.cause, local.sentence, local.permits = cause, sentence, 0
+        local.closed_until = time.monotonic() + seconds
+        await self._store.close(channel.id, cause, seconds, local.closings, sentence)
+        log.warning("gate_closed", channel=channel.code, account=channel.account, cause=cause, seconds=round(seconds, 1))

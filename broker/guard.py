@@ -1,0 +1,50 @@
+"""The guard of one run: lease before each call, gate around it, and the record of what was called."""
+
+from __future__ import annotations
+
+import asyncio
+
+from broker.crash import crash_point
+from broker.gates import Gates
+from broker.lease import Lease
+from domain.channels import Channel
+from domain.errors import ShopError
+from domain.synclog import ApiCall
+
+
+class RunGuard:
+    """:class:`domain.ports.CallGuard` for one claim. ``wrote`` tells whether a write was begun."""
+
+    def __init__(self, lease: Lease, gates: Gates) -> None:
+        self._lease = lease
+        self._gates = gates
+        self._reports: list[tuple[Channel, ShopError | None]] = []
+        self.calls: list[ApiCall] = []
+        self.wrote = False
+
+    async def before(self, channel: Channel, route: str, *, writes: bool) -> None:
+        """Wait for the permit of one call.
+
+        Raises:
+            LeaseLost: the lease is too short for another call.
+            GateClosed: the channel's gate is closed or leaves no room soon.
+        """
+        await self.tell_gates()
+        await self._gates.enter(channel)
+        self._lease.ensure()
+        if writes:
+            crash_point("worker.before_call")
+            self.wrote = True
+
+    def after(self, channel: Channel, call: ApiCall, error: ShopError | None) -> None:
+        """Record a call and how it ended."""
+        self.calls.append(call)
+        self._reports.append((channel, error))
+        if call.method != "GET":
+            crash_point("worker.after_call")
+
+    async def tell_gates(self) -> None:
+        """Hand what was learned to the gates (kept until now because a record must not wait)."""
+        while self._reports:
+            channel, error = self._reports.pop(0)
+            await asyncio.shield(self._gates.report(channel, error))

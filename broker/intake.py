@@ -1,0 +1,108 @@
+"""Intake: events from the transport's inbox become rows of the ledger, in the order they came.
+
+    take -> decode -> admit -> acknowledge
+
+One intake is active at a time (the inbox is a single-active queue and the relay's lease guards it), so the order of arrival is the
+order of the lanes, across all job types. The acknowledgement comes after the commit: a crash between the two means that the
+events come again and are seen as duplicates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from broker.bell import Bell
+from broker.crash import crash_point
+from broker.decode import decode, rejection_of
+from broker.ledger import Incoming, Ledger, Rejection
+from broker.meters import Meters
+from broker.topology import DEAD, INBOX, UNROUTED
+from broker.transports.seam import Subscription, Taken, Transport
+from domain.errors import IdentityConflict, InputError, StorageUnavailable, TransportUnavailable, UnknownName
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+PREFETCH = 2000
+
+
+class Intake:
+    """Takes the inbox into the ledger, and files what ended in the nets (unrouted, dead letters) as rejected."""
+
+    def __init__(self, ledger: Ledger, transport: Transport, meters: Meters, bell: Bell) -> None:
+        self._ledger = ledger
+        self._transport = transport
+        self._meters = meters
+        self._bell = bell
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Take in until ``stop`` is set."""
+        await asyncio.gather(
+            self._line(INBOX, PREFETCH, stop),
+            self._line(UNROUTED, 100, stop),
+            self._line(DEAD, 100, stop),
+        )
+
+    async def _line(self, queue: str, prefetch: int, stop: asyncio.Event) -> None:
+        subscription = await self._transport.subscribe(queue, prefetch)
+        try:
+            while not stop.is_set():
+                try:
+                    batch = await subscription.take(BATCH, 0.25)
+                except TransportUnavailable:
+                    return
+                if batch:
+                    await self._admit(subscription, batch, stop)
+        finally:
+            await subscription.release()
+
+    async def _admit(self, subscription: Subscription, batch: Sequence[Taken], stop: asyncio.Event) -> None:
+        """Store a batch, however long the database stays away; acknowledge it only then."""
+        events, rejections = sort_out(batch)
+        while not stop.is_set():
+            try:
+                answers = await self._ledger.admit(events, rejections)
+            except StorageUnavailable as error:
+                log.warning("intake_waits", reason=error.sentence, events=len(batch))
+                await asyncio.sleep(1.0)
+                continue
+            refused = [
+                Rejection(incoming.body, answer.error, INBOX, incoming.envelope.routing_key)
+                for incoming, answer in zip(events, answers, strict=True)
+                if answer.error is not None
+            ]
+            if refused:
+                await self._ledger.admit((), refused)
+            crash_point("intake.after_commit")
+            self._meters.admitted(answers, len(rejections))
+            await subscription.acknowledge(batch)
+            self._bell.ring()
+            return
+
+
+def sort_out(batch: Sequence[Taken]) -> tuple[list[Incoming], list[Rejection]]:
+    """Decode what came to the inbox; what came to a net is a rejection whatever it says."""
+    events: list[Incoming] = []
+    rejections: list[Rejection] = []
+    for taken in batch:
+        decoded = decode(taken)
+        if taken.queue == INBOX and isinstance(decoded, Incoming):
+            events.append(decoded)
+        elif isinstance(decoded, Rejection) and taken.queue == INBOX:
+            rejections.append(decoded)
+        else:
+            rejections.append(rejection_of(taken, _netted(taken)))
+    return events, rejections
+
+
+def _netted(taken: Taken) -> InputError:
+    if taken.queue == UNROUTED:
+        return UnknownName(
+            f"No job listens to the routing key {taken.routing_key!r} on {taken.exchange or 'this exchange'}. "
+            "Use <event type>.<account>.<channel or all>.",
+            code="unrouted",
+        )
+    return IdentityConflict("The message was rejected or delivered too often without being settled.", code="dead_letter")

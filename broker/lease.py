@@ -1,0 +1,72 @@
+"""A worker's lease: the right to hold lanes, renewed in time or lost for good."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import structlog
+
+from broker.ledger import Ledger
+from domain.errors import LeaseLost, StorageUnavailable
+from domain.ids import new_id
+
+log = structlog.get_logger(__name__)
+
+
+class Lease:
+    """Renews the lease of one worker and knows, by the monotonic clock, how much of it is left.
+
+    ``seconds`` is the length of the lease, ``margin`` what must be left to begin another outbound call: more than a
+    call can take, so that no call of ours is under way when another worker takes over.
+    """
+
+    def __init__(self, ledger: Ledger, roles: str, seconds: float = 60.0, margin: float = 35.0) -> None:
+        self.worker = new_id()
+        self._ledger = ledger
+        self._roles = roles
+        self._seconds = seconds
+        self._margin = margin
+        self._until = float("-inf")
+
+    async def begin(self) -> None:
+        """Take the lease. Raises StorageUnavailable."""
+        await self._renew()
+
+    async def keep(self, stop: asyncio.Event) -> None:
+        """Renew until ``stop`` is set; a database that is away is asked again every second."""
+        while not stop.is_set():
+            wait = self._seconds / 4
+            try:
+                await self._renew()
+            except StorageUnavailable as error:
+                log.warning("lease_not_renewed", remaining=round(self.remaining, 1), reason=error.sentence)
+                wait = 1.0
+            try:
+                await asyncio.wait_for(stop.wait(), wait)
+            except TimeoutError:
+                continue
+
+    async def _renew(self) -> None:
+        asked = time.monotonic()
+        await self._ledger.beat(self.worker, self._roles, self._seconds)
+        self._until = asked + self._seconds
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left."""
+        return self._until - time.monotonic()
+
+    def ensure(self) -> None:
+        """Check that there is time for another call.
+
+        Raises:
+            LeaseLost: there is not; the run must stop and write nothing.
+        """
+        if self.remaining < self._margin:
+            raise LeaseLost(f"Only {max(self.remaining, 0):.0f} s of the lease are left; {self._margin:.0f} s are needed for a call.")
+
+    async def end(self) -> None:
+        """Give the lease back; what is still held becomes free at once."""
+        self._until = float("-inf")
+        await self._ledger.leave(self.worker)

@@ -1,0 +1,244 @@
+"""The ledger as the engine sees it: what it is asked to remember, and what it gives back.
+
+The ledger is the record, the transport only moves: every message, every delivery, every lane that waits is a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from domain.channels import Channel
+from domain.envelope import Envelope
+from domain.errors import InputError
+from domain.events import Payload
+from domain.outcomes import Counts, Effects
+from domain.states import DeliveryState, LaneKind
+from domain.stock import StockLevel
+from domain.synclog import ApiCall, Level, Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A decoded event on its way into the ledger. ``body`` is what came in, kept unchanged."""
+
+    envelope: Envelope
+    payload: Payload
+    body: bytes
+    trigger: Trigger = Trigger.EVENT
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Something that came in and cannot become a message; kept whole, with the reason."""
+
+    body: bytes
+    error: InputError
+    origin: str
+    routing_key: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What became of one incoming event.
+
+    ``error`` is set where it was refused (nothing stored). ``duplicate`` says that (source, id) was there before
+    with the same body: nothing new happens. ``deliveries`` counts what will run.
+    """
+
+    message_id: str | None = None
+    duplicate: bool = False
+    deliveries: int = 0
+    error: InputError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message for one job type and one channel, taken up for an attempt.
+
+    ``unsure`` is true when an earlier attempt ended in a way that may have written to the shop (crash, timeout):
+    the handler must read back first. ``attempt`` counts from 1; ``failures`` counts what the retry budget has spent.
+    """
+
+    id: str
+    message_id: str
+    account_id: str
+    channel_id: str
+    job_type: str
+    business_key: str
+    lane: str
+    attempt: int
+    failures: int
+    unsure: bool
+    trigger: Trigger
+    cause: str
+    correlation_id: str | None
+    trace_id: str | None
+    event_time: datetime
+    created_at: datetime
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A lane in this worker's hand: run its deliveries, then settle with the same ``token`` (the fence)."""
+
+    lane: str
+    kind: LaneKind
+    token: int
+    channel_id: str
+    job_type: str
+    crashes: int
+    deliveries: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How one delivery of a claim ended: its next state and the log row to write (none for a silent wait).
+
+    ``due_in`` is in seconds, ``None`` for "until somebody acts"; it only counts while the state stays ``OPEN``.
+    """
+
+    delivery: Delivery
+    state: DeliveryState
+    outcome: str
+    level: Level
+    code: str
+    sentence: str
+    started_at: datetime
+    finished_at: datetime
+    cause: str = ""
+    due_in: float | None = 0.0
+    spends_attempt: bool = False
+    unsure: bool = False
+    logged: bool = True
+    superseded_by: str | None = None
+    counts: Counts = Counts()
+    calls: tuple[ApiCall, ...] = ()
+    effects: Effects = Effects()
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """All verdicts of one claim, settled in one transaction or not at all.
+
+    ``go_on`` asks to keep the lane for its next delivery where that one is due and of a job in ``go_on``.
+    """
+
+    claim: Claim
+    verdicts: tuple[Verdict, ...]
+    go_on: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a settle did: ``fenced`` means the lane was somebody else's by then and nothing was written."""
+
+    lane: str
+    fenced: bool
+    next_claim: Claim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DueLane:
+    """A lane whose head may run now and whom no worker has been told of."""
+
+    lane: str
+    job_type: str
+    account: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """An announcement to the OMS that is not yet published."""
+
+    seq: int
+    id: str
+    routing_key: str
+    body: bytes
+
+
+class Memory(Protocol):
+    """What handlers may look up about the past."""
+
+    async def order_seen(self, channel_id: str, external_order_id: str) -> datetime | None:
+        """``updated_at`` of the newest recorded state of an order."""
+
+    async def orders_seen(self, channel_id: str, external_order_ids: Sequence[str]) -> Mapping[str, datetime]:
+        """As :meth:`order_seen` for many; unknown orders are left out."""
+
+    async def order_document(self, channel_id: str, external_order_id: str) -> Mapping[str, Any] | None:
+        """The canonical document of a recorded order."""
+
+    async def shipment_sent(self, channel_id: str, shipment_id: str) -> str | None:
+        """The shop's shipment id of a parcel the shop already has."""
+
+    async def sent_shipments(self, channel_id: str, external_order_id: str) -> Mapping[str, str]:
+        """Shop shipment id → our shipment id, of all parcels of an order the shop already has."""
+
+    async def stock_levels(self, account_id: str, skus: Sequence[str] | None) -> Sequence[StockLevel]:
+        """The last known levels in all warehouses; of every SKU where ``skus`` is ``None``."""
+
+    async def confirmed_stock(self, channel_id: str, skus: Sequence[str] | None) -> Mapping[str, int]:
+        """SKU → quantity the shop last confirmed."""
+
+    async def cursor(self, channel_id: str, job_type: str) -> datetime | None:
+        """Up to where the last successful import read."""
+
+
+class Ledger(Protocol):
+    """The durable record. Every method is one transaction and durable when it returns.
+
+    All raise StorageUnavailable when the database cannot be reached or cannot write.
+    """
+
+    async def admit(self, batch: Sequence[Incoming], rejections: Sequence[Rejection] = ()) -> list[Admission]:
+        """Store messages and their deliveries; one answer per incoming event, in order."""
+
+    async def claim(
+        self, worker: str, job_types: Sequence[str], most: int, lanes: Sequence[str] | None = None, skip: Sequence[str] = ()
+    ) -> list[Claim]:
+        """Take up to ``most`` lanes that are due: those named, or any of the job types; channels in ``skip`` are left out."""
+
+    async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[Settled]:
+        """Write outcomes, log rows, records, announcements and follow-ups; free the lanes or hand on their next."""
+
+    async def beat(self, worker: str, roles: str, lease_seconds: float) -> None:
+        """Renew (or begin) the lease of a worker."""
+
+    async def leave(self, worker: str) -> None:
+        """End a worker's lease; lanes it still holds become free at once, as interrupted."""
+
+    async def rescue(self, *, alone: bool = False) -> int:
+        """Free the lanes of workers whose lease is over or whose process is provably gone; how many lanes.
+
+        ``alone`` says that no other process can be alive on this database: then every worker is gone.
+        """
+
+    async def due_lanes(self, most: int) -> list[DueLane]:
+        """Lanes to tell workers of, oldest due first."""
+
+    async def mark_queued(self, lanes: Sequence[str]) -> None:
+        """Remember that workers were told of these lanes."""
+
+    async def requeue_stale(self, job_type: str, older_than_seconds: float) -> int:
+        """Make queued lanes due again whose reference seems lost; how many."""
+
+    async def unsent(self, most: int) -> list[Unsent]:
+        """Announcements not yet published, in order."""
+
+    async def mark_sent(self, seqs: Sequence[int]) -> None:
+        """Remember that these announcements are confirmed by the transport."""
+
+    async def fire_due(self, most: int) -> int:
+        """Turn due schedules into ticks; how many fired."""
+
+    async def hold(self, name: str, holder: str, seconds: float) -> bool:
+        """Take or renew a named lease; false while another holder has it."""
+
+    async def channel(self, channel_id: str) -> Channel | None:
+        """A channel by id, at most a second old."""

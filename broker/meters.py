@@ -1,0 +1,50 @@
+"""What the engine counts (Prometheus), in one place so that names stay one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from broker.ledger import Admission, Verdict
+
+
+class Meters:
+    """Counters of one process. Labels are bounded: job types, outcomes, states; never order numbers."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._in = Counter("towpath_events_in", "Events taken in, by result", ["result"], registry=self.registry)
+        self._out = Counter("towpath_deliveries_settled", "Attempts settled, by job and outcome", ["job", "outcome"], registry=self.registry)
+        self._calls = Counter("towpath_api_calls", "Calls to shops, by job and status class", ["job", "status"], registry=self.registry)
+        self._retries = Counter("towpath_retries", "Attempts that will be tried again", ["job"], registry=self.registry)
+        self._lag = Histogram(
+            "towpath_delivery_seconds", "From admission to a final state", ["job"], registry=self.registry,
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+        )  # fmt: skip
+        self.fenced = Counter("towpath_fenced", "Runs given up because their lease was lost", registry=self.registry)
+        self.ticks = Counter("towpath_ticks", "Ticks fired", registry=self.registry)
+        self.announced = Counter("towpath_lanes_announced", "Lane references published", registry=self.registry)
+        self.depth = Gauge("towpath_lanes", "Lanes by job and state", ["job", "state"], registry=self.registry)
+        self.lag = Gauge("towpath_lag_seconds", "Age of the oldest due lane", ["job"], registry=self.registry)
+        self.outbox = Gauge("towpath_relay_depth", "Announcements not yet confirmed", registry=self.registry)
+
+    def admitted(self, answers: Sequence[Admission], rejected: int = 0) -> None:
+        """Count the results of an admission."""
+        for answer in answers:
+            self._in.labels("refused" if answer.error else "duplicate" if answer.duplicate else "accepted").inc()
+        if rejected:
+            self._in.labels("rejected").inc(rejected)
+
+    def settled(self, verdicts: Sequence[Verdict]) -> None:
+        """Count settled attempts, their calls and how long their deliveries took."""
+        for verdict in verdicts:
+            job = verdict.delivery.job_type
+            if verdict.logged:
+                self._out.labels(job, verdict.outcome).inc()
+            for call in verdict.calls:
+                self._calls.labels(job, f"{call.status // 100}xx" if call.status else "none").inc()
+            if verdict.outcome == "Retry":
+                self._retries.labels(job).inc()
+            elif verdict.outcome != "Park":
+                self._lag.labels(job).observe((verdict.finished_at - verdict.delivery.created_at).total_seconds())

@@ -1,0 +1,84 @@
+"""The seam between the operator surface and the database: what the storage must answer and change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from broker.operations.values import (
+    ChannelRow,
+    KeyHolder,
+    LogFilter,
+    LogRow,
+    MessageFilter,
+    MessageLife,
+    MessageRow,
+    NewChannel,
+    NewKey,
+    RejectedRow,
+    ScheduleRow,
+    Statistics,
+)
+from domain.channels import ChannelSettings
+from domain.periods import Period
+
+
+class Desk(Protocol):
+    """Reads and changes that people ask for. Every method may raise StorageUnavailable; those that name something
+    raise UnknownName when it does not exist, and InputError when it cannot be."""
+
+    async def create_organization(self, name: str) -> str:
+        """A new organization; its id."""
+
+    async def create_account(self, organization_id: str, code: str, name: str, timezone: str) -> str:
+        """A new account; its id."""
+
+    async def create_channel(self, new: NewChannel) -> str:
+        """A new channel with no schedules; its id."""
+
+    async def change_channel(
+        self, account: str, channel: str, *, enabled: bool | None = None, token: str | None = None, settings: ChannelSettings | None = None
+    ) -> None:
+        """Enable or disable (work waits, nothing is lost), set a new token, replace settings; what waited for it is released."""
+
+    async def channels(self, account: str | None) -> Sequence[ChannelRow]:
+        """The channels of an account, or all."""
+
+    async def create_key(self, account: str, scopes: Sequence[str]) -> NewKey:
+        """A new API key."""
+
+    async def key_holder(self, secret: str) -> KeyHolder | None:
+        """Who a key speaks for; ``None`` for an unknown or revoked key."""
+
+    async def set_schedule(self, account: str, channel: str, job: str, period: Period) -> None:
+        """How often a job runs; ``none`` means never. Takes effect at once, never fires retroactively."""
+
+    async def schedules(self, account: str | None) -> Sequence[ScheduleRow]:
+        """Recurring jobs with their last and next run."""
+
+    async def run_now(self, account: str, channel: str, job: str) -> str:
+        """Queue one manual run of a job; the message id."""
+
+    async def logs(self, wanted: LogFilter) -> Sequence[LogRow]:
+        """Sync log rows, newest first; with ``after_id`` those after it, oldest first."""
+
+    async def messages(self, wanted: MessageFilter) -> Sequence[MessageRow]:
+        """Messages, newest first."""
+
+    async def message(self, message_id: str) -> MessageLife | None:
+        """The whole life of a message; also found by a unique beginning or end of its id."""
+
+    async def rejected(self, limit: int) -> Sequence[RejectedRow]:
+        """What could not become a message, newest first."""
+
+    async def replay(self, delivery_ids: Sequence[str]) -> int:
+        """Open final deliveries again at the end of their lanes, release waiting ones at once; how many."""
+
+    async def discard(self, delivery_ids: Sequence[str], reason: str) -> int:
+        """Close deliveries for good, with the reason; how many."""
+
+    async def announcements(self, account: str | None, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        """What the OMS was or is to be told, as (position, CloudEvents JSON), after a position."""
+
+    async def statistics(self) -> Statistics:
+        """Numbers of the whole installation."""

@@ -1,0 +1,160 @@
+"""Operations: what a person or a machine may ask of Towpath, with its rules; views only show."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from broker.bell import Bell
+from broker.ledger import Admission, Incoming, Ledger
+from broker.meters import Meters
+from broker.operations.desk import Desk
+from broker.operations.values import Finding, LogFilter, LogRow, NewChannel
+from broker.transports.seam import Transport
+from domain.channels import ConnectorManifest
+from domain.envelope import Envelope, parse
+from domain.errors import InputError, MalformedEvent, TowpathError, UnknownName
+from domain.events import payload_of
+from domain.jobs import job_type
+from domain.periods import Period
+from domain.synclog import Trigger
+
+FOLLOW_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the surface works on. ``manifest_of`` raises UnknownName for a platform that does not exist."""
+
+    ledger: Ledger
+    desk: Desk
+    transport: Transport
+    manifest_of: Callable[[str], ConnectorManifest]
+    meters: Meters
+    bell: Bell
+
+
+class Operations:
+    """The operator surface. Lookups and simple changes are on :attr:`desk`; what has rules of its own is here."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.desk = parts.desk
+
+    async def ingest(self, bodies: Sequence[bytes], *, account: str | None = None, trigger: Trigger = Trigger.EVENT) -> list[Admission]:
+        """Take in structured CloudEvents; each gets an answer, durable when this returns.
+
+        ``account`` is the one the sender may speak for: it is filled in where an event names none and must match where
+        it names one.
+        """
+        decoded = [_decode(body, account, trigger) for body in bodies]
+        events = [each for each in decoded if isinstance(each, Incoming)]
+        answers = iter(await self._parts.ledger.admit(events))
+        result = [next(answers) if isinstance(each, Incoming) else Admission(error=each) for each in decoded]
+        self._parts.meters.admitted(result)
+        self._parts.bell.ring()
+        return result
+
+    async def create_channel(self, new: NewChannel) -> str:
+        """A new channel; its platform must exist and its domain have the platform's form.
+
+        Raises:
+            UnknownName: no such platform or account.
+            InputError: the domain, code or token cannot be right, or the domain belongs to another channel.
+        """
+        manifest = self._parts.manifest_of(new.platform)
+        if not new.token.strip():
+            raise InputError("A channel needs an access token.", code="token_missing")
+        if manifest.api_versions and new.settings.api_version not in manifest.api_versions:
+            raise InputError(
+                f"{manifest.title} speaks API versions {', '.join(manifest.api_versions)}, not {new.settings.api_version}.",
+                code="unknown_api_version",
+            )
+        return await self.desk.create_channel(new)
+
+    async def set_schedule(self, account: str, channel: str, job: str, period: Period) -> None:
+        """How often a job of a channel runs; only what its connector declares is allowed.
+
+        Raises:
+            UnknownName: no such account, channel or job.
+            InputError: the job cannot be scheduled, or not with this period.
+        """
+        kind = job_type(job)
+        row = next((each for each in await self.desk.channels(account) if each.code == channel), None)
+        if row is None:
+            raise UnknownName(f"Account {account!r} has no channel {channel!r}.", code="unknown_channel")
+        manifest = self._parts.manifest_of(row.platform)
+        if not kind.scheduled or job not in manifest.jobs:
+            raise InputError(f"{kind.title} of a {manifest.title} channel does not run on a schedule.", code="not_schedulable")
+        allowed = manifest.jobs[job]
+        if period not in allowed and not (period.text.startswith("daily@") and any(each.text.startswith("daily") for each in allowed)):
+            names = ", ".join(each.text for each in allowed)
+            raise InputError(f"{manifest.title} allows these periods for {job}: {names}.", code="period_not_allowed")
+        await self.desk.set_schedule(account, channel, job, period)
+        self._parts.bell.ring()
+
+    async def follow(self, wanted: LogFilter) -> AsyncIterator[LogRow]:
+        """Sync log rows as they come, oldest first, without end."""
+        newest = await self.desk.logs(replace(wanted, limit=1))
+        last = newest[0].id if newest else ""
+        while True:
+            for row in await self.desk.logs(replace(wanted, after_id=last, limit=500)):
+                last = row.id
+                yield row
+            await asyncio.sleep(FOLLOW_SECONDS)
+
+    async def doctor(self) -> list[Finding]:
+        """What is wrong, in plain words: database, transport, topology, channels, waiting work."""
+        findings = [await self._look_at_database(), await self._look_at_transport()]
+        try:
+            for row in await self.desk.channels(None):
+                findings.append(Finding(f"channel {row.account}/{row.code}", row.state == "connected", row.state_reason or "connected"))
+            numbers = await self.desk.statistics()
+            stuck = numbers.oldest_due_seconds > 60
+            sentence = f"The oldest due work waits {numbers.oldest_due_seconds:.0f} s"
+            findings.append(Finding("backlog", not stuck, f"{sentence}: start more 'towpath consume'." if stuck else f"{sentence}."))
+        except TowpathError as error:
+            findings.append(Finding("ledger", False, error.sentence))
+        return findings
+
+    async def _look_at_database(self) -> Finding:
+        try:
+            await self.desk.statistics()
+        except TowpathError as error:
+            return Finding("database", False, error.sentence)
+        return Finding("database", True, "The database answers.")
+
+    async def _look_at_transport(self) -> Finding:
+        try:
+            problems = await self._parts.transport.check()
+        except TowpathError as error:
+            return Finding("transport", False, error.sentence)
+        if problems:
+            return Finding("transport", False, " ".join(problems) + " Run 'towpath topology declare'.")
+        return Finding("transport", True, "The message transport answers and its topology is complete.")
+
+    @property
+    def ready(self) -> bool:
+        """Whether the transport could take work right now."""
+        return self._parts.transport.healthy
+
+    @property
+    def meters(self) -> Meters:
+        """The counters of this process."""
+        return self._parts.meters
+
+
+def _decode(body: bytes, account: str | None, trigger: Trigger) -> Incoming | InputError:
+    try:
+        envelope = parse(body)
+        if account is not None and envelope.account not in (None, account):
+            return UnknownName(f"The key speaks for account {account!r}, the event for {envelope.account!r}.", code="wrong_account")
+        if account is not None and envelope.account is None:
+            envelope = Envelope.model_validate({**envelope.model_dump(), "account": account})
+            body = envelope.to_json()
+        return Incoming(envelope, payload_of(envelope), body, trigger)
+    except MalformedEvent as error:
+        return error
+    except UnknownName as error:
+        return error

@@ -1,0 +1,155 @@
+"""The relay: one of it is active at a time; it carries events in, and lanes, announcements and ticks out.
+
+Every cause of waiting ends here in the same way: a lane becomes due, workers are told of it. With the journal, workers read
+due lanes from the ledger themselves, and the relay only announces to the OMS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from broker.bell import Bell
+from broker.crash import crash_point
+from broker.intake import Intake
+from broker.lease import Lease
+from broker.ledger import Ledger
+from broker.meters import Meters
+from broker.sources import reference
+from broker.topology import JOBS, OMS, job_queue
+from broker.transports.seam import Outgoing, Receipt, Transport
+from domain.envelope import STRUCTURED
+from domain.errors import StorageUnavailable, TransportUnavailable
+from domain.ids import new_id
+from domain.jobs import JOB_TYPES
+
+log = structlog.get_logger(__name__)
+
+LEASE_NAME = "relay"
+LEASE_SECONDS = 10.0
+POLL_SECONDS = 0.02
+BATCH = 500
+STALE_SECONDS = 60.0
+
+
+class Relay:
+    """Moves between ledger and transport while it holds the relay lease."""
+
+    def __init__(self, ledger: Ledger, transport: Transport, lease: Lease, meters: Meters, bell: Bell, *, refers: bool) -> None:
+        """``refers`` is whether workers learn of lanes by references on job queues (a broker) or by themselves (journal)."""
+        self._ledger = ledger
+        self._transport = transport
+        self._lease = lease
+        self._meters = meters
+        self._bell = bell
+        self._refers = refers
+        self._intake = Intake(ledger, transport, meters, bell)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Try for the lease until ``stop``; with it, work until it is lost."""
+        while not stop.is_set():
+            with contextlib.suppress(StorageUnavailable):
+                if await self._ledger.hold(LEASE_NAME, self._lease.worker, LEASE_SECONDS):
+                    log.info("relay_active")
+                    await self._lead(stop)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LEASE_SECONDS / 5)
+
+    async def _lead(self, stop: asyncio.Event) -> None:
+        over = asyncio.Event()
+        tasks = [
+            asyncio.create_task(part)
+            for part in (
+                self._keep(stop, over),
+                self._intake.run(over),
+                _every(POLL_SECONDS, self._announce, over, self._bell),
+                _every(1.0, self._recover, over),
+            )
+        ]
+        await over.wait()
+        await asyncio.gather(*tasks)
+
+    async def _keep(self, stop: asyncio.Event, over: asyncio.Event) -> None:
+        """Renew the lease; end the leadership when it cannot be renewed in time or the process stops."""
+        try:
+            loop = asyncio.get_running_loop()
+            renewed = loop.time()
+            while not stop.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), LEASE_SECONDS / 4)
+                asked = loop.time()
+                with contextlib.suppress(StorageUnavailable):
+                    if not await self._ledger.hold(LEASE_NAME, self._lease.worker, LEASE_SECONDS):
+                        return
+                    renewed = asked
+                if loop.time() - renewed > LEASE_SECONDS * 0.7:
+                    return
+        finally:
+            over.set()
+
+    async def _announce(self) -> bool:
+        """Tell workers of due lanes and the OMS of what happened; whether there was anything to do."""
+        busy = await self._tell_oms()
+        if self._refers:
+            busy = await self._tell_workers() or busy
+        return busy
+
+    async def _tell_workers(self) -> bool:
+        due = await self._ledger.due_lanes(BATCH)
+        batch = [
+            Outgoing(JOBS, f"{lane.job_type}.{lane.account}.{lane.channel}", reference(lane.lane), new_id()) for lane in due
+        ]
+        receipts = await self._transport.publish(batch) if batch else []
+        crash_point("relay.after_publish") if batch else None
+        told = [lane.lane for lane, receipt in zip(due, receipts, strict=True) if receipt is Receipt.CONFIRMED]
+        if told:
+            await self._ledger.mark_queued(told)
+            self._meters.announced.inc(len(told))
+        self._complain(receipts)
+        return bool(told)
+
+    async def _tell_oms(self) -> bool:
+        waiting = await self._ledger.unsent(BATCH)
+        batch = [Outgoing(OMS, each.routing_key, each.body, each.id, STRUCTURED) for each in waiting]
+        receipts = await self._transport.publish(batch) if batch else []
+        # Nobody has to listen to the OMS exchange: what no queue wants stays readable in the ledger.
+        sent = [each.seq for each, receipt in zip(waiting, receipts, strict=True) if receipt in (Receipt.CONFIRMED, Receipt.UNROUTABLE)]
+        await self._ledger.mark_sent(sent)
+        self._complain([receipt for receipt in receipts if receipt is not Receipt.UNROUTABLE])
+        return bool(sent)
+
+    def _complain(self, receipts: list[Receipt]) -> None:
+        failed = [receipt for receipt in receipts if receipt is not Receipt.CONFIRMED]
+        if failed:
+            log.warning("publish_failed", count=len(failed), receipt=str(failed[0]), next="they stay in the ledger and are published again")
+
+    async def _recover(self) -> bool:
+        """Free the lanes of the dead, and tell again of lanes whose reference seems lost."""
+        freed = await self._ledger.rescue()
+        if freed:
+            log.warning("lanes_rescued", count=freed)
+            self._bell.ring()
+        if self._refers:
+            for job in JOB_TYPES:
+                if await self._transport.depth(job_queue(job)) == 0 and (count := await self._ledger.requeue_stale(job, STALE_SECONDS)):
+                    log.warning("references_lost", job=job, count=count)
+        return False
+
+
+async def _every(seconds: float, act: Callable[[], Awaitable[bool]], over: asyncio.Event, bell: Bell | None = None) -> None:
+    """Act until ``over``; at once again while there is work, else after ``seconds`` or a ring of ``bell``."""
+    rest = bell or Bell()
+    while not over.is_set():
+        busy = False
+        try:
+            busy = await act()
+        except (StorageUnavailable, TransportUnavailable) as error:
+            log.warning("relay_waits", reason=error.sentence)
+            await asyncio.sleep(1.0)
+        if not busy:
+            await rest.listen(seconds)
+
+

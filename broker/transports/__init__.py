@@ -1,0 +1,1 @@
+"""How messages move: RabbitMQ, the journal and the in-memory twin."""

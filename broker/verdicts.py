@@ -1,0 +1,120 @@
+"""From what a handler answered, or raised, to what the ledger writes: one border table.
+
+    answer / error            state        waits                     spends an attempt
+    Done, Superseded,
+      Skipped, Unknown, Dead  final        -                         -
+    Retry                     open         retry ladder; then dead   yes
+    Park                      open         as asked                  no
+    ShopRejected              dead         -                         -
+    ShopUnauthorized          open         60 s                      no
+    ShopThrottled             open         Retry-After               no
+    ShopDown, no answer       open         gate                      no
+    ShopDown, 5xx             open         retry ladder; then dead   yes
+    ShopOutcomeUnknown        open+unsure  retry ladder; then unknown yes
+    GateClosed                open         until it opens            no, and no log row for a repeated wait
+    anything else             open         retry ladder; then dead   yes (Fatal)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from broker.gates import UNAUTHORIZED_SECONDS, GateClosed
+from broker.ledger import Delivery, Verdict
+from broker.retry import wait_after
+from domain.errors import InputError, ShopDown, ShopOutcomeUnknown, ShopRejected, ShopThrottled, ShopUnauthorized, TowpathError
+from domain.outcomes import Dead, Done, Effects, Outcome, Park, Retry, Skipped, Superseded, Unknown
+from domain.states import DeliveryState
+from domain.synclog import ApiCall, Level
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """When an attempt ran and which calls it made."""
+
+    started_at: datetime
+    finished_at: datetime
+    calls: tuple[ApiCall, ...] = ()
+
+
+def _verdict(delivery: Delivery, attempt: Attempt, state: DeliveryState, outcome: str, level: Level, **rest: object) -> Verdict:
+    return Verdict(
+        delivery=delivery,
+        state=state,
+        outcome=outcome,
+        level=level,
+        started_at=attempt.started_at,
+        finished_at=attempt.finished_at,
+        calls=attempt.calls,
+        **rest,  # type: ignore[arg-type]
+    )
+
+
+def judge(outcome: Outcome, delivery: Delivery, attempt: Attempt) -> Verdict:
+    """The verdict for a handler's answer. An answer outside the closed set is a failure."""
+    if isinstance(outcome, Retry):
+        return _retry(outcome, delivery, attempt, Level.ERROR)
+    if isinstance(outcome, Park):
+        repeated = delivery.cause == outcome.cause and not attempt.calls
+        return _verdict(
+            delivery, attempt, DeliveryState.OPEN, "Park", Level.WARNING, code=outcome.code, sentence=outcome.sentence,
+            cause=outcome.cause, due_in=outcome.until_seconds, unsure=delivery.unsure, logged=not repeated,
+        )  # fmt: skip
+    return _final(outcome, delivery, attempt)
+
+
+def _final(outcome: Outcome, delivery: Delivery, attempt: Attempt) -> Verdict:
+    states: dict[type, tuple[DeliveryState, Level]] = {
+        Done: (DeliveryState.DONE, Level.INFO),
+        Superseded: (DeliveryState.SUPERSEDED, Level.INFO),
+        Skipped: (DeliveryState.SKIPPED, Level.INFO),
+        Unknown: (DeliveryState.UNKNOWN, Level.ERROR),
+        Dead: (DeliveryState.DEAD, Level.ERROR),
+    }
+    if type(outcome) not in states:
+        return judge_error(TypeError(f"a handler answered {type(outcome).__name__}"), delivery, attempt)
+    state, level = states[type(outcome)]
+    if isinstance(outcome, Done) and outcome.warning:
+        level = Level.WARNING
+    effects = outcome.effects if isinstance(outcome, Done | Superseded | Skipped) else Effects()
+    return _verdict(
+        delivery, attempt, state, type(outcome).__name__, level, code=outcome.code, sentence=outcome.sentence,
+        superseded_by=outcome.by if isinstance(outcome, Superseded) else None, counts=effects.counts, effects=effects,
+    )  # fmt: skip
+
+
+def _retry(outcome: Retry, delivery: Delivery, attempt: Attempt, level: Level, *, unsure: bool = False) -> Verdict:
+    wait = wait_after(delivery.failures + 1, delivery.id)
+    if wait is None:
+        if unsure:
+            return _final(Unknown(f"{outcome.sentence} It could not be found out in {delivery.failures + 1} tries: look into the shop, then replay or discard."), delivery, attempt)
+        return _final(Dead(f"Gave up after {delivery.failures + 1} failures. {outcome.sentence}", outcome.code), delivery, attempt)
+    return _verdict(
+        delivery, attempt, DeliveryState.OPEN, "Retry", level, code=outcome.code, sentence=outcome.sentence, cause="retry",
+        due_in=outcome.after_seconds if outcome.after_seconds is not None else wait, spends_attempt=True,
+        unsure=unsure or delivery.unsure,
+    )  # fmt: skip
+
+
+def judge_error(error: Exception, delivery: Delivery, attempt: Attempt) -> Verdict:
+    """The verdict for what a handler raised."""
+    match error:
+        case GateClosed():
+            parked = Park(error.sentence, error.code, error.cause, error.seconds)  # type: ignore[arg-type]
+        case ShopUnauthorized():
+            parked = Park(f"{error.sentence} Enter a working token; the work waits.", error.code, "unauthorized", UNAUTHORIZED_SECONDS)
+        case ShopThrottled():
+            parked = Park(error.sentence, error.code, "throttled", error.retry_after or 1.0)
+        case ShopDown() if error.status is None:
+            parked = Park(error.sentence, error.code, "shop_down", 1.0)
+        case ShopOutcomeUnknown():
+            return _retry(Retry(error.sentence, error.code), delivery, attempt, Level.ERROR, unsure=True)
+        case ShopRejected() | InputError():
+            return _final(Dead(error.sentence, error.code), delivery, attempt)
+        case TowpathError():
+            return _retry(Retry(error.sentence, error.code), delivery, attempt, Level.ERROR)
+        case _:
+            sentence = f"Unexpected {type(error).__name__}; it will be tried again. The log of the worker has the details."
+            return _retry(Retry(sentence, "unexpected"), delivery, attempt, Level.FATAL)
+    return judge(parked, delivery, attempt)

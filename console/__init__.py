@@ -1,0 +1,1 @@
+"""What people look at and work with: command line and web."""

@@ -1,0 +1,125 @@
+"""Export inventory: set what may be sold, newest value only, in as few calls as the shop allows (sales channels, section 5)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from broker.handling import Answer, Item, Run
+from domain.channels import ChannelSettings, StockMode
+from domain.events import StockChanged
+from domain.moments import to_micros
+from domain.outcomes import Counts, Done, Effects, Park, Skipped, Superseded
+from domain.ports import StockResult
+from domain.stock import ConfirmedStock, StockLevel, available, is_newer
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What a run knows: the newest level per SKU and warehouse, and what each SKU's shop quantity must be."""
+
+    levels: dict[tuple[str, str], StockLevel] = field(default_factory=dict)
+    wanted: dict[str, int] = field(default_factory=dict)
+    settled: dict[str, int] = field(default_factory=dict)
+
+
+async def inventory_export(run: Run) -> Sequence[Answer]:
+    """Bring the shop's stock to the newest known levels; one answer per delivery.
+
+    Quantities are absolute and the lane of a channel's stock is exclusive, so repeating is safe and nothing older can
+    be written after something newer. A tick compares with what the shop really has; an event trusts what the shop
+    confirmed last.
+    """
+    plan = await _plan(run)
+    changes = {sku: quantity for sku, quantity in plan.wanted.items() if plan.settled.get(sku) != quantity}
+    result = await run.shop.set_stock(changes) if changes else StockResult()
+    return [_answer(run, item, plan, result) for item in run.items]
+
+
+def _changes(items: Iterable[Item]) -> list[StockChanged]:
+    return [item.payload for item in items if isinstance(item.payload, StockChanged)]
+
+
+async def _plan(run: Run) -> _Plan:
+    events = [item for item in run.items if isinstance(item.payload, StockChanged)]
+    full = len(events) < len(run.items)
+    skus = sorted({change.sku for change in _changes(events)})
+    known = await run.memory.stock_levels(run.channel.account_id, None if full else skus)
+    plan = _Plan({(level.sku, level.warehouse): level for level in known})
+    for item in events:
+        level = _level(item)
+        older = plan.levels.get((level.sku, level.warehouse))
+        if older is None or is_newer(_age(level), _age(older)):
+            plan.levels[level.sku, level.warehouse] = level
+    mode = run.channel.settings.stock_mode
+    if full and mode is not StockMode.OFF:
+        plan.settled = dict(await run.shop.read_stock())
+        sold_here = {sku for sku, _ in plan.levels if sku in plan.settled}
+        plan.wanted = _quantities(plan, sold_here.union(skus), run.channel.settings)
+    elif mode is StockMode.REAL_TIME:
+        plan.wanted = _quantities(plan, skus, run.channel.settings)
+        plan.settled = dict(await run.memory.confirmed_stock(run.channel.id, skus))
+    return plan
+
+
+def _quantities(plan: _Plan, skus: Iterable[str], settings: ChannelSettings) -> dict[str, int]:
+    of_sku: dict[str, list[StockLevel]] = defaultdict(list)
+    for (sku, warehouse), level in plan.levels.items():
+        if not settings.stock_warehouses or warehouse in settings.stock_warehouses:
+            of_sku[sku].append(level)
+    return {sku: available(of_sku[sku], buffer=settings.stock_buffer, cap=settings.stock_cap) for sku in skus if of_sku[sku]}
+
+
+def _level(item: Item) -> StockLevel:
+    change = item.payload
+    assert isinstance(change, StockChanged)
+    return StockLevel(change.sku, change.warehouse, change.total, change.allocated, change.version, item.delivery.event_time)
+
+
+def _age(level: StockLevel) -> tuple[int | None, int]:
+    return level.version, to_micros(level.time)
+
+
+def _answer(run: Run, item: Item, plan: _Plan, result: StockResult) -> Answer:
+    if not isinstance(item.payload, StockChanged):
+        return _reconciled(plan, result)
+    level, sku = _level(item), item.payload.sku
+    newest = plan.levels[sku, level.warehouse]
+    if is_newer(_age(newest), _age(level)):
+        return Superseded(f"Stock of {sku}: a newer level (version {newest.version}) is already known.")
+    if sku in result.failed:
+        return result.failed[sku]
+    if sku in result.unknown:
+        return Park(
+            f"The shop of channel {run.channel.code} has no SKU {sku!r}: create or map it, then release the message.", "sku_unknown", "mapping"
+        )
+    return _stored(run, sku, level, plan, result)
+
+
+def _stored(run: Run, sku: str, level: StockLevel, plan: _Plan, result: StockResult) -> Answer:
+    """The level is remembered, and the shop has it, or needs nothing, or waits for the schedule."""
+    if sku in result.confirmed:
+        quantity = result.confirmed[sku]
+        effects = Effects(Counts(updated=1), (level, ConfirmedStock(sku, quantity)))
+        return Done(f"Stock of {sku} is {quantity} in the shop.", effects=effects)
+    effects = Effects(Counts(skipped=1), (level,))
+    mode = run.channel.settings.stock_mode
+    if mode is StockMode.REAL_TIME and sku in plan.wanted:
+        return Skipped(f"The shop has {plan.wanted[sku]} of {sku} already.", "unchanged", effects)
+    if mode is StockMode.SCHEDULE:
+        return Skipped(f"The level of {sku} is stored; the schedule sends it.", "stock_on_schedule", effects)
+    why = "inventory synchronization is off" if mode is StockMode.OFF else f"warehouse {level.warehouse!r} does not feed this channel"
+    return Skipped(f"The level of {sku} is stored; {why}.", "stock_not_sent", effects)
+
+
+def _reconciled(plan: _Plan, result: StockResult) -> Answer:
+    counts = Counts(
+        read=len(plan.settled), updated=len(result.confirmed), skipped=len(plan.wanted) - len(result.confirmed), failed=len(result.failed)
+    )
+    records: Mapping[str, int] = {**{sku: plan.settled[sku] for sku in plan.wanted if sku in plan.settled}, **result.confirmed}
+    effects = Effects(counts, tuple(ConfirmedStock(sku, quantity) for sku, quantity in records.items() if sku not in result.failed))
+    sentence = f"Stock compared: {len(result.confirmed)} of {len(plan.wanted)} SKUs corrected."
+    if result.failed:
+        return Done(f"{sentence} {len(result.failed)} failed: {', '.join(sorted(result.failed)[:10])}.", "partly_failed", True, effects)
+    return Done(sentence, effects=effects)

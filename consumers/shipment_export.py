@@ -1,0 +1,130 @@
+"""Export shipments: tell the shop of a parcel, once (sales channels, section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from zoneinfo import ZoneInfo
+
+from broker.handling import Run
+from domain.errors import ShopRejected
+from domain.events import ShipmentCreated, ShipmentLine
+from domain.outcomes import Counts, Done, Effects, Outcome, Park, Skipped
+from domain.shipments import Parcel, ParcelLine, SentShipment, ShopShipment, same_contents
+
+
+async def shipment_export(run: Run) -> Outcome:
+    """Post one parcel.
+
+    Creating a shipment is not safe to repeat. So: a parcel recorded as sent is never sent again, and when an earlier
+    attempt may have reached the shop, the shop's shipments are read and a match is taken as ours.
+    """
+    payload = run.item.payload
+    assert isinstance(payload, ShipmentCreated)
+    known = await run.memory.shipment_sent(run.channel.id, payload.shipment_id)
+    if known is not None:
+        return Skipped(f"Shipment {payload.shipment_id} is already in the shop as {known}.", "already_sent")
+    lines = await _line_ids(run, payload)
+    method = await _method(run, payload)
+    if isinstance(method, Park):
+        return method
+    parcel = _parcel(run, payload, method, lines)
+    found = await _sent_before(run, parcel) if run.item.delivery.unsure else None
+    shipment = found or await run.shop.create_shipment(parcel)
+    if run.channel.settings.update_order_with_last_shipment:
+        await run.shop.set_order_shipment(parcel)
+    return _done(payload, shipment, recovered=found is not None, unmapped=method is None)
+
+
+def _done(payload: ShipmentCreated, shipment: ShopShipment, *, recovered: bool, unmapped: bool) -> Done:
+    sentence = f"Shipment {payload.shipment_id} of order {payload.external_order_id} is in the shop as {shipment.external_shipment_id}."
+    if recovered:
+        sentence += " An earlier attempt had created it; it was not sent again."
+    if unmapped:
+        sentence += f" Carrier {_carrier(payload)!r} has no shipping method in the shop: the order's own method was used. Map it in the channel."
+    return Done(
+        sentence,
+        code="recovered" if recovered else "carrier_unmapped" if unmapped else "ok",
+        warning=unmapped,
+        effects=Effects(
+            counts=Counts(created=int(not recovered), updated=int(recovered)),
+            records=(SentShipment(payload.shipment_id, payload.external_order_id, shipment.external_shipment_id),),
+        ),
+    )
+
+
+def _parcel(run: Run, payload: ShipmentCreated, method: str | None, lines: tuple[ParcelLine, ...]) -> Parcel:
+    return Parcel(
+        shipment_id=payload.shipment_id,
+        external_order_id=payload.external_order_id,
+        shipping_method=method,
+        tracking_number=payload.tracking_number,
+        shipped_on=payload.shipped_at.astimezone(ZoneInfo(run.channel.settings.timezone)).date(),
+        notify_customer=payload.notify_customer,
+        lines=lines,
+    )
+
+
+async def _sent_before(run: Run, parcel: Parcel) -> ShopShipment | None:
+    """The shop's shipment that an earlier, interrupted attempt created, if there is one nobody else accounts for."""
+    ours = await run.memory.sent_shipments(run.channel.id, parcel.external_order_id)
+    for shipment in await run.shop.list_shipments(parcel.external_order_id):
+        if shipment.external_shipment_id in ours:
+            continue
+        if shipment.note and parcel.shipment_id in shipment.note.split():
+            return shipment
+        if not shipment.note and shipment.tracking_number == parcel.tracking_number and same_contents(shipment.lines, parcel.lines):
+            return shipment
+    return None
+
+
+async def _line_ids(run: Run, payload: ShipmentCreated) -> tuple[ParcelLine, ...]:
+    """The shop's line ids: as given, or by SKU from the recorded order, or from the shop when we have no record."""
+    if all(line.external_line_id for line in payload.lines):
+        return tuple(ParcelLine(line.external_line_id or "", line.quantity) for line in payload.lines)
+    document = await run.memory.order_document(run.channel.id, payload.external_order_id)
+    by_sku = _skus(document) if document else {}
+    if any(line.external_line_id is None and line.sku not in by_sku for line in payload.lines):
+        order, _ = await run.shop.read_order(payload.external_order_id)
+        by_sku = {line.sku: line.external_line_id for line in order.lines}
+    return tuple(ParcelLine(_line_id(line, by_sku, payload), line.quantity) for line in payload.lines)
+
+
+def _skus(document: Mapping[str, object]) -> dict[str, str]:
+    lines = document.get("lines")
+    return {line["sku"]: line["external_line_id"] for line in lines} if isinstance(lines, list) else {}
+
+
+def _line_id(line: ShipmentLine, by_sku: Mapping[str, str], payload: ShipmentCreated) -> str:
+    if line.external_line_id:
+        return line.external_line_id
+    try:
+        return by_sku[line.sku or ""]
+    except KeyError:
+        raise ShopRejected(
+            f"Order {payload.external_order_id} has no line with SKU {line.sku!r}; shipment {payload.shipment_id} was not sent. "
+            "Correct the shipment in the OMS.",
+            code="sku_not_in_order",
+        ) from None
+
+
+def _carrier(payload: ShipmentCreated) -> str:
+    return f"{payload.carrier}:{payload.service}" if payload.service else payload.carrier
+
+
+async def _method(run: Run, payload: ShipmentCreated) -> str | None | Park:
+    """The shop's shipping method: mapped by carrier and service, then by carrier, then by equal name; else by policy."""
+    carriers = run.channel.settings.carriers
+    for key in (_carrier(payload).lower(), payload.carrier.lower()):
+        if key in carriers:
+            return carriers[key]
+    wanted = {f"{payload.carrier} {payload.service or ''}".strip().lower(), payload.carrier.lower()}
+    for method in await run.shop.shipping_methods():
+        if method.lower() in wanted:
+            return method
+    if run.channel.settings.unmapped_carrier == "stop":
+        return Park(
+            f"Carrier {_carrier(payload)!r} has no shipping method: map it in channel {run.channel.code}, then release the message.",
+            "carrier_unmapped",
+            "mapping",
+        )
+    return None

@@ -1,0 +1,86 @@
+"""Sales channels, their settings, and the manifest by which a connector says what its platform can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from domain.periods import Period
+
+
+class StockMode(StrEnum):
+    """*Inventory synchronization* of a channel (sales channels, section 5)."""
+
+    OFF = "off"
+    REAL_TIME = "real_time"
+    SCHEDULE = "schedule"
+
+
+class ChannelSettings(BaseModel):
+    """What an operator sets on a channel. Unknown members are refused.
+
+    ``carriers`` maps ``"carrier"`` or ``"carrier:service"`` (lower case) to the shop's shipping method name.
+    ``calls_per_second`` and ``burst`` limit outbound calls over all processes together.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    api_version: str = "2.7.0"
+    update_order_with_last_shipment: bool = False
+    stock_mode: StockMode = StockMode.REAL_TIME
+    stock_warehouses: tuple[str, ...] = ()
+    stock_buffer: int = Field(default=0, ge=0)
+    stock_cap: int | None = Field(default=None, ge=0)
+    timezone: str = "UTC"
+    carriers: dict[str, str] = Field(default_factory=dict)
+    unmapped_carrier: Literal["warn", "stop"] = "warn"
+    calls_per_second: float = Field(default=10.0, gt=0, le=10_000)
+    burst: int = Field(default=20, ge=1, le=10_000)
+    import_overlap_seconds: int = Field(default=300, ge=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One connection to one shop of one account; ``code`` is unique in its account, ``domain`` everywhere."""
+
+    id: str
+    account_id: str
+    account: str
+    code: str
+    name: str
+    platform: str
+    domain: str
+    token: SecretStr
+    enabled: bool
+    settings: ChannelSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A tenant: what a key sees is one account."""
+
+    id: str
+    organization_id: str
+    code: str
+    name: str
+    timezone: str
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorManifest:
+    """What a platform can do; page, API and CLI offer nothing else."""
+
+    platform: str
+    title: str
+    version: Literal["stable", "beta"]
+    token: Literal["static", "refreshing"]
+    jobs: dict[str, tuple[Period, ...]]
+    webhooks: tuple[str, ...] = ()
+    mappings: tuple[str, ...] = ()
+    api_versions: tuple[str, ...] = ()
+    domain_pattern: str = r"^[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)+$"
+    cost_model: str = "calls"

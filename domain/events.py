@@ -1,0 +1,150 @@
+"""Event types and their payloads (design, section 3): the public contract with upstream systems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from domain.envelope import Envelope, explain
+from domain.errors import MalformedEvent, UnknownName
+
+CONTRACT_VERSION = "1"
+"""Version of the published schemas; a changed schema needs a new one."""
+
+Sku = Field(min_length=1, max_length=120)
+OrderId = Field(min_length=1, max_length=100)
+
+
+class Payload(BaseModel):
+    """Base of all payloads: immutable; members nobody knows are kept out with a precise error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ChannelOrder(Payload):
+    """``order.created``, ``order.updated``, ``order.cancelled``: something happened to an order in a shop."""
+
+    external_order_id: str = OrderId
+    order: dict[str, Any] | None = Field(default=None, description="the platform's own document, as a hint")
+
+
+class OrderStatusChanged(Payload):
+    """``order.status_changed``: the OMS moved an order on; the shop must know."""
+
+    external_order_id: str = OrderId
+    status: str = Field(min_length=1, max_length=40)
+    note: str | None = Field(default=None, max_length=2000)
+
+
+class ShipmentLine(Payload):
+    """One line of a parcel, named by the shop's line id or by SKU; the quantity is at least 1."""
+
+    external_line_id: str | None = Field(default=None, min_length=1, max_length=100)
+    sku: str | None = Field(default=None, min_length=1, max_length=120)
+    quantity: int = Field(ge=1, le=1_000_000)
+
+    @model_validator(mode="after")
+    def _is_named(self) -> ShipmentLine:
+        if self.external_line_id is None and self.sku is None:
+            raise ValueError("a line needs external_line_id or sku")
+        return self
+
+
+class ShipmentCreated(Payload):
+    """``shipment.created``: one parcel left the warehouse."""
+
+    shipment_id: str = Field(min_length=1, max_length=100)
+    external_order_id: str = OrderId
+    carrier: str = Field(min_length=1, max_length=100)
+    service: str | None = Field(default=None, max_length=100)
+    tracking_number: str | None = Field(default=None, max_length=100)
+    shipped_at: AwareDatetime
+    notify_customer: bool
+    lines: list[ShipmentLine] = Field(min_length=1, max_length=500)
+
+
+class StockChanged(Payload):
+    """``stock.changed``: the present level of one SKU in one warehouse (absolute, never a difference)."""
+
+    sku: str = Sku
+    warehouse: str = Field(min_length=1, max_length=100)
+    total: int = Field(ge=0, le=1_000_000_000)
+    allocated: int = Field(ge=0, le=1_000_000_000)
+    version: int | None = Field(default=None, ge=0, le=2**62, description="grows per sku and warehouse; else time orders")
+
+
+class ProductChanged(Payload):
+    """``product.changed``: the OMS changed a product."""
+
+    product: dict[str, Any]
+
+
+class Tick(Payload):
+    """``tick.<job_type>``: a schedule is due."""
+
+    schedule: str = Field(min_length=1, max_length=100)
+    due: AwareDatetime
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """One type an upstream may send: its payload model, who sends it, and where its business key stands."""
+
+    name: str
+    payload: type[Payload]
+    sender: Literal["channel", "oms", "timer"]
+    business_key: str
+    meaning: str
+
+
+EVENT_TYPES: dict[str, EventType] = {
+    entry.name: entry
+    for entry in (
+        EventType("order.created", ChannelOrder, "channel", "external_order_id", "An order was placed in a shop."),
+        EventType("order.updated", ChannelOrder, "channel", "external_order_id", "An order changed in a shop."),
+        EventType("order.cancelled", ChannelOrder, "channel", "external_order_id", "An order was cancelled in a shop."),
+        EventType("order.status_changed", OrderStatusChanged, "oms", "external_order_id", "The OMS moved an order on."),
+        EventType("shipment.created", ShipmentCreated, "oms", "external_order_id", "A parcel left the warehouse."),
+        EventType("stock.changed", StockChanged, "oms", "sku", "The stock of a SKU in a warehouse changed."),
+        EventType("product.changed", ProductChanged, "oms", "", "The OMS changed a product."),
+    )
+}
+
+TICK_PREFIX = "tick."
+
+
+def event_type(name: str) -> EventType:
+    """The type of that name; every ``tick.<job_type>`` is one.
+
+    Raises:
+        UnknownName: nobody defined it; the sentence lists what exists.
+    """
+    if name in EVENT_TYPES:
+        return EVENT_TYPES[name]
+    if name.startswith(TICK_PREFIX) and len(name) > len(TICK_PREFIX):
+        return EventType(name, Tick, "timer", "schedule", "A schedule is due.")
+    known = ", ".join(EVENT_TYPES)
+    raise UnknownName(f"Nobody listens to events of type {name!r}. Known: {known}, tick.<job_type>.", code="unknown_type")
+
+
+def payload_of(envelope: Envelope) -> Payload:
+    """The typed payload of an envelope.
+
+    Raises:
+        UnknownName: the type does not exist.
+        MalformedEvent: ``data`` does not have the shape of its type; the sentence names the members.
+    """
+    kind = event_type(envelope.type)
+    try:
+        return kind.payload.model_validate(envelope.data)
+    except ValidationError as error:
+        raise MalformedEvent(f"data of {envelope.type} is not valid: {explain(error)}", code="invalid_payload") from None
+
+
+def business_key(envelope: Envelope, payload: Payload) -> str:
+    """What a person would search by: the order number, SKU or schedule; else the envelope's ``subject``."""
+    field = event_type(envelope.type).business_key
+    value = getattr(payload, field, None) if field else None
+    return str(value) if value is not None else (envelope.subject or "")

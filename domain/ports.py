@@ -1,0 +1,104 @@
+"""Seams between handlers and connectors: what a shop can be asked, and what stands guard over each call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from domain.channels import Channel
+from domain.errors import ShopError
+from domain.orders import Order, OrderSummary
+from domain.shipments import Parcel, ShopShipment
+from domain.synclog import ApiCall
+
+
+@dataclass(frozen=True, slots=True)
+class CancelResult:
+    """What a shop says it did and could not do when an order was cancelled."""
+
+    done: tuple[str, ...]
+    failed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StockResult:
+    """What became of a set of quantities: confirmed by the shop, unknown to it, or failed with the reason."""
+
+    confirmed: dict[str, int] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+    failed: dict[str, ShopError] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionCheck:
+    """What *Test connection* found: reachable with this token, and whether the token may write."""
+
+    reachable: bool
+    may_write: bool
+    sentence: str
+
+
+class CallGuard(Protocol):
+    """Stands before and after every outbound call of one run: lease, rate limit, breaker, call count."""
+
+    async def before(self, channel: Channel, route: str, *, writes: bool) -> None:
+        """Wait for the permit of one call.
+
+        Raises:
+            LeaseLost: the lease is too short for another call.
+            ShopThrottled, ShopDown: the channel's gate is closed; no call may be made now.
+        """
+
+    def after(self, channel: Channel, call: ApiCall, error: ShopError | None) -> None:
+        """Record a call that was made and how it ended."""
+
+
+class Shop(Protocol):
+    """One shop as handlers see it. Every method raises the :class:`domain.errors.ShopError` kinds, nothing else.
+
+    Writes say in their docstring how they are made safe to repeat.
+    """
+
+    async def list_orders(self, since: datetime | None, until: datetime) -> Sequence[OrderSummary]:
+        """Orders whose ``updated_at`` lies in the window, each once; all of them where ``since`` is ``None``."""
+
+    async def read_order(self, external_order_id: str) -> tuple[Order, dict[str, Any]]:
+        """The order in canonical form, and the platform's own document. ``ShopRejected(code="order_unknown")`` if none."""
+
+    def translate_order(self, document: Mapping[str, Any]) -> Order:
+        """Canonical form of a platform document; ``ShopRejected(code="unreadable_answer")`` if it cannot be read."""
+
+    async def set_order_status(self, external_order_id: str, status: str, note: str | None) -> None:
+        """Set the status (absolute set: safe to repeat) and append the note when given and not there yet."""
+
+    async def cancel_order(self, external_order_id: str) -> CancelResult:
+        """Cancel with the shop's side effects; read before repeating: an order already cancelled is left alone."""
+
+    async def set_order_shipment(self, parcel: Parcel) -> None:
+        """Write the parcel as the order-level shipment (absolute set: the newest overwrites)."""
+
+    async def list_shipments(self, external_order_id: str) -> Sequence[ShopShipment]:
+        """All shipments of an order, for the read-back."""
+
+    async def create_shipment(self, parcel: Parcel) -> ShopShipment:
+        """Create one shipment. Not safe to repeat: the caller reads :meth:`list_shipments` before a second try."""
+
+    async def shipping_methods(self) -> Sequence[str]:
+        """The shop's method names (cached for a while)."""
+
+    async def set_stock(self, quantities: Mapping[str, int]) -> StockResult:
+        """Set absolute quantities by shop SKU in as few calls as the shop allows (safe to repeat)."""
+
+    async def read_stock(self) -> Mapping[str, int]:
+        """The shop's quantity of every SKU it has."""
+
+    async def check(self) -> ConnectionCheck:
+        """Whether shop and token work, without changing anything."""
+
+
+class ShopOpener(Protocol):
+    """Gives the shop of a channel, guarded for one run."""
+
+    def __call__(self, channel: Channel, guard: CallGuard) -> Shop: ...

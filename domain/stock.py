@@ -1,0 +1,45 @@
+"""Stock rules (sales channels, section 5): newest wins, available = total - allocated, never below zero."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StockLevel:
+    """The level of one SKU in one warehouse as the OMS said it."""
+
+    sku: str
+    warehouse: str
+    total: int
+    allocated: int
+    version: int | None
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmedStock:
+    """The quantity a shop last confirmed for a SKU."""
+
+    sku: str
+    quantity: int
+
+
+def is_newer(candidate: tuple[int | None, int], known: tuple[int | None, int]) -> bool:
+    """Whether ``candidate`` is newer than ``known``; each is (version, time in microseconds).
+
+    Versions decide where both have one, else time does. Equal is not newer, so a copy never wins.
+    """
+    if candidate[0] is not None and known[0] is not None:
+        return candidate[0] > known[0]
+    return candidate[1] > known[1]
+
+
+def available(levels: Iterable[StockLevel], *, buffer: int = 0, cap: int | None = None) -> int:
+    """What a shop may sell: the sum of total - allocated over ``levels``, less ``buffer``, at most ``cap``, at least 0."""
+    quantity = sum(level.total - level.allocated for level in levels) - buffer
+    if cap is not None:
+        quantity = min(quantity, cap)
+    return max(quantity, 0)

@@ -1,0 +1,1 @@
+"""The ways in: publisher, HTTP ingest, webhooks, timer."""

@@ -1,0 +1,1 @@
+"""Shops to try the broker against; independent of everything else here."""

@@ -1,0 +1,197 @@
+"""One way into the database, for SQLite and PostgreSQL alike: work is a function that gets a connection.
+
+Writes on SQLite go through one writer thread that commits many pieces of work together (group commit): each piece runs in
+a savepoint, so one failing piece does not spoil its neighbours, and nobody hears of success before the commit. On
+PostgreSQL each piece is a transaction of its own on one of a few long-lived connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from domain.errors import StorageUnavailable, TowpathError
+from storage.engine import make_engine
+from storage.lock import InstanceLock
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+log = structlog.get_logger(__name__)
+
+_RETRYABLE_STATES = {"40001", "40P01"}
+_MAX_GROUP = 256
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Work[Any]
+    future: Future[Any]
+
+
+class Database:
+    """Runs pieces of work in transactions, off the event loop.
+
+    ``url`` is a SQLAlchemy URL (``sqlite:///file`` or ``postgresql+psycopg://…``). ``writers`` is the number of writing
+    connections on PostgreSQL; SQLite always has one. Opening a SQLite file takes its instance lock unless
+    ``exclusive`` is false (for tools that only look).
+    """
+
+    def __init__(self, url: str, *, writers: int = 3, readers: int = 2, exclusive: bool = True) -> None:
+        self.engine: Engine = make_engine(url, connections=writers + readers + 1)
+        self.dialect: str = self.engine.dialect.name
+        self._lock = InstanceLock.of(self.engine) if exclusive and self.dialect == "sqlite" else None
+        self._writes: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._reads: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._closed = False
+        one_writer = self.dialect == "sqlite"
+        loop = self._write_in_groups if one_writer else self._write_one_by_one
+        self._threads = [
+            *(threading.Thread(target=loop, name=f"towpath-write-{n}", daemon=True) for n in range(1 if one_writer else writers)),
+            *(threading.Thread(target=self._read, name=f"towpath-read-{n}", daemon=True) for n in range(readers)),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, work: Work[T]) -> Future[T]:
+        """Queue a writing piece of work; the future is done only after its commit."""
+        return self._put(self._writes, work)
+
+    def write(self, work: Work[T], *, timeout: float | None = 30.0) -> T:
+        """Run a writing piece of work and wait for its commit (for threads; async code uses :meth:`awrite`).
+
+        Raises:
+            StorageUnavailable: the database cannot be reached or cannot write.
+        """
+        return self.submit(work).result(timeout)
+
+    async def awrite(self, work: Work[T]) -> T:
+        """As :meth:`write`, for the event loop."""
+        return await asyncio.wrap_future(self.submit(work))
+
+    def read(self, work: Work[T], *, timeout: float | None = 30.0) -> T:
+        """Run a reading piece of work in a transaction that is rolled back."""
+        return self._put(self._reads, work).result(timeout)
+
+    async def aread(self, work: Work[T]) -> T:
+        """As :meth:`read`, for the event loop."""
+        return await asyncio.wrap_future(self._put(self._reads, work))
+
+    def close(self) -> None:
+        """Finish what is queued, close all connections, release the instance lock. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        for thread in self._threads:
+            (self._reads if "read" in thread.name else self._writes).put(None)
+        for thread in self._threads:
+            thread.join(timeout=10)
+        self.engine.dispose()
+        if self._lock:
+            self._lock.release()
+
+    def _put(self, line: queue.SimpleQueue[_Job | None], work: Work[T]) -> Future[T]:
+        if self._closed:
+            raise StorageUnavailable("The database was closed.")
+        future: Future[T] = Future()
+        line.put(_Job(work, future))
+        return future
+
+    def _read(self) -> None:
+        while (job := self._reads.get()) is not None:
+            with _answering([job]), self.engine.connect().execution_options(reading=True) as connection:
+                result = job.work(connection)
+                connection.rollback()
+                job.future.set_result(result)
+
+    def _write_one_by_one(self) -> None:
+        while (job := self._writes.get()) is not None:
+            with _answering([job]):
+                job.future.set_result(self._with_retries(job.work))
+
+    def _with_retries(self, work: Work[T], tries: int = 5) -> T:
+        """Repeat work that PostgreSQL rolled back for a deadlock or a serialization failure."""
+        for attempt in range(1, tries + 1):
+            try:
+                with self.engine.begin() as connection:
+                    return work(connection)
+            except DBAPIError as error:
+                state = getattr(error.orig, "sqlstate", None)
+                if state not in _RETRYABLE_STATES or attempt == tries:
+                    raise
+                time.sleep(0.01 * attempt)
+        raise AssertionError("the loop returns or raises")
+
+    def _write_in_groups(self) -> None:
+        ended = False
+        while not ended:
+            first = self._writes.get()
+            if first is None:
+                return
+            group = [first]
+            with contextlib.suppress(queue.Empty):
+                while len(group) < _MAX_GROUP:
+                    job = self._writes.get_nowait()
+                    if job is None:
+                        ended = True
+                        break
+                    group.append(job)
+            with _answering(group):
+                self._commit_group(group)
+
+    def _commit_group(self, group: list[_Job]) -> None:
+        results: list[tuple[_Job, Any, BaseException | None]] = []
+        with self.engine.begin() as connection:
+            for job in group:
+                try:
+                    if len(group) == 1:
+                        results.append((job, job.work(connection), None))
+                        continue
+                    with connection.begin_nested():
+                        results.append((job, job.work(connection), None))
+                except OperationalError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - handed to whoever asked for this piece of work
+                    if len(group) == 1:
+                        raise
+                    results.append((job, None, error))
+        for job, value, error in results:
+            if error is None:
+                job.future.set_result(value)
+            else:
+                job.future.set_exception(error)
+
+
+@contextlib.contextmanager
+def _answering(jobs: list[_Job]) -> Iterator[None]:
+    """Whatever goes wrong becomes the answer of every piece of work that has none yet."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - handed to whoever asked for this piece of work
+        answer = _translate(error)
+        for job in jobs:
+            if not job.future.done():
+                job.future.set_exception(answer)
+
+
+def _translate(error: Exception) -> Exception:
+    """A database that is away or full becomes StorageUnavailable; everything else stays what it is."""
+    if isinstance(error, TowpathError) or not isinstance(error, DBAPIError):
+        return error
+    if isinstance(error, OperationalError) or error.connection_invalidated:
+        log.warning("database_unavailable", error=type(error.orig).__name__)
+        unavailable = StorageUnavailable(f"The database does not answer or cannot write ({type(error.orig).__name__}: {error.orig}).")
+        unavailable.__cause__ = error
+        return unavailable
+    return error

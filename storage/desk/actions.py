@@ -1,0 +1,101 @@
+"""What operators do to messages: replay, discard, run a job now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from domain.ids import new_id
+from domain.states import DeliveryState, may_move
+from domain.synclog import Trigger
+from storage.directory import Directory
+from storage.ledger.admit import admit
+from storage.ledger.outward import tick
+from storage.ledger.turn import turn_lanes
+from storage.sql import chunks, locking, upsert
+from storage.tables import deliveries, lanes
+
+
+def replay(connection: Connection, delivery_ids: Sequence[str], now: int) -> int:
+    """Open final deliveries again at the end of their lanes, and make waiting ones due now; how many changed."""
+    changed = 0
+    for row in _rows(connection, delivery_ids):
+        if row.state == DeliveryState.OPEN:
+            changed += _release(connection, row, now)
+        elif may_move(DeliveryState(row.state), DeliveryState.OPEN):
+            changed += _reopen(connection, row, now)
+    return changed
+
+
+def _rows(connection: Connection, delivery_ids: Sequence[str]) -> list[Any]:
+    found: list[Any] = []
+    for part in chunks(delivery_ids):
+        found += connection.execute(select(deliveries).where(deliveries.c.id.in_(part)).order_by(deliveries.c.created_at, deliveries.c.id)).all()
+    return found
+
+
+def _release(connection: Connection, row: Any, now: int) -> int:
+    """A waiting delivery becomes due; one that runs is left alone."""
+    held = connection.scalar(locking(connection, select(lanes.c.holder).where(lanes.c.key == row.lane)))
+    if held is not None or row.due_at <= now:
+        return 0
+    connection.execute(update(deliveries).where(deliveries.c.id == row.id).values(due_at=now, trigger="replay"))
+    turn_lanes(connection, {row.lane: frozenset()}, now)
+    return 1
+
+
+def _reopen(connection: Connection, row: Any, now: int) -> int:
+    """A final delivery gets a new place at the end of its lane and a fresh retry budget."""
+    statement = upsert(connection, lanes).values(
+        key=row.lane,
+        kind="bulk" if row.coalesce_key is not None else "fifo",
+        channel_id=row.channel_id,
+        job_type=row.job_type,
+        state="ready",
+        due_at=now,
+        next_seq=1,
+        since=now,
+    )
+    extended = statement.on_conflict_do_update(index_elements=["key"], set_={"next_seq": lanes.c.next_seq + 1})
+    seq = connection.scalar(extended.returning(lanes.c.next_seq))
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id == row.id)
+        .values(
+            state="open", seq=seq, due_at=now, failures=0, cause="", code="replayed", sentence="Opened again by an operator.",
+            trigger="replay", settled_at=None, superseded_by=None,
+            # An outcome that was never found out must be read back first.
+            unsure=(row.state == DeliveryState.UNKNOWN) or row.unsure,
+        )
+    )  # fmt: skip
+    if connection.scalar(locking(connection, select(lanes.c.holder).where(lanes.c.key == row.lane))) is None:
+        turn_lanes(connection, {row.lane: frozenset()}, now)
+    return 1
+
+
+def discard(connection: Connection, delivery_ids: Sequence[str], reason: str, now: int) -> int:
+    """Close deliveries for good with the reason; what runs right now is left alone. How many were closed."""
+    changed = 0
+    for row in _rows(connection, delivery_ids):
+        lane = connection.execute(locking(connection, select(lanes.c.holder).where(lanes.c.key == row.lane))).first()
+        if not may_move(DeliveryState(row.state), DeliveryState.DISCARDED) or (lane is not None and lane.holder is not None):
+            continue
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id == row.id)
+            .values(state="discarded", code="discarded", sentence=reason[:500], cause="", settled_at=now, token=None)
+        )
+        if lane is not None:
+            turn_lanes(connection, {row.lane: frozenset()}, now)
+        changed += 1
+    return changed
+
+
+def run_now(connection: Connection, directory: Directory, where: tuple[str, str], job: str, now: int) -> str:
+    """Queue a manual run; the message id."""
+    answers = admit(connection, directory, [tick(f"manual-{new_id()}", job, where[0], where[1], now, Trigger.MANUAL)], (), now)
+    if answers[0].error is not None:
+        raise answers[0].error
+    return str(answers[0].message_id)

@@ -1,0 +1,229 @@
+"""What people look up: the sync log, messages and their lives, what was rejected."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, or_, select
+
+from broker.operations.values import DeliveryRow, LogFilter, LogRow, MessageFilter, MessageLife, MessageRow, RejectedRow
+from domain.jobs import JOB_TYPES
+from domain.moments import from_micros, to_micros
+from storage.ledger.rows import NEVER_DUE
+from storage.sql import chunks
+from storage.tables import accounts, channels, deliveries, lanes, messages, organizations, rejections, sync_log
+
+
+def logs(connection: Connection, wanted: LogFilter) -> list[LogRow]:
+    """Sync log rows that match; newest first, or oldest first when asked for those after one."""
+    query = _narrow_logs(_log_query(), wanted)
+    if wanted.after_id is not None:
+        query = query.where(sync_log.c.id > wanted.after_id).order_by(sync_log.c.id)
+    else:
+        query = query.order_by(sync_log.c.finished_at.desc(), sync_log.c.id.desc())
+    return [_log_row(row) for row in connection.execute(query.limit(wanted.limit))]
+
+
+def _log_query() -> Select[Any]:
+    return (
+        select(sync_log, accounts.c.code.label("account"), organizations.c.name.label("organization"), channels.c.code.label("channel"), channels.c.platform)
+        .join(channels, channels.c.id == sync_log.c.channel_id)
+        .join(accounts, accounts.c.id == sync_log.c.account_id)
+        .join(organizations, organizations.c.id == accounts.c.organization_id)
+    )
+
+
+def _narrow_logs(query: Select[Any], wanted: LogFilter) -> Select[Any]:
+    equal = {
+        accounts.c.code: wanted.account,
+        channels.c.code: wanted.channel,
+        sync_log.c.business_key: wanted.business_key,
+        sync_log.c.job_type: wanted.job,
+        sync_log.c.outcome: wanted.outcome.capitalize() if wanted.outcome else None,
+        sync_log.c.level: wanted.level.capitalize() if wanted.level else None,
+        sync_log.c.code: wanted.code,
+        sync_log.c.message_id: wanted.message_id,
+    }
+    for column, value in equal.items():
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.since is not None:
+        query = query.where(sync_log.c.finished_at >= to_micros(wanted.since))
+    if wanted.until is not None:
+        query = query.where(sync_log.c.finished_at < to_micros(wanted.until))
+    return query
+
+
+def _log_row(row: Row[Any]) -> LogRow:
+    job = JOB_TYPES.get(row.job_type)
+    return LogRow(
+        id=row.id,
+        started_at=from_micros(row.started_at),
+        finished_at=from_micros(row.finished_at),
+        organization=row.organization,
+        account=row.account,
+        channel=row.channel,
+        platform=row.platform,
+        job=row.job_type,
+        direction=job.direction if job else "",
+        trigger=row.trigger,
+        message_id=row.message_id,
+        delivery_id=row.delivery_id,
+        correlation_id=row.correlation_id,
+        trace_id=row.trace_id,
+        business_key=row.business_key,
+        attempt=row.attempt,
+        outcome=row.outcome,
+        level=row.level,
+        code=row.code,
+        sentence=row.sentence,
+        counts=row.counts,
+        calls=tuple(row.calls),
+        superseded_by=row.superseded_by,
+        actor=row.actor,
+    )
+
+
+def messages_of(connection: Connection, wanted: MessageFilter) -> list[MessageRow]:
+    """Messages that match, newest first, each with its deliveries."""
+    query = select(messages, accounts.c.code.label("account")).join(accounts, accounts.c.id == messages.c.account_id)
+    equal = {
+        accounts.c.code: wanted.account,
+        messages.c.business_key: wanted.business_key,
+        messages.c.type: wanted.type,
+    }
+    for column, value in equal.items():
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.since is not None:
+        query = query.where(messages.c.received_at >= to_micros(wanted.since))
+    if wanted.channel is not None or wanted.state is not None:
+        query = query.where(messages.c.id.in_(_concerned(wanted)))
+    query = query.order_by(messages.c.received_at.desc(), messages.c.id.desc()).limit(wanted.limit)
+    return _with_deliveries(connection, connection.execute(query).all())
+
+
+def _concerned(wanted: MessageFilter) -> Select[Any]:
+    """Ids of messages with a delivery of that channel and shown state."""
+    query = select(deliveries.c.message_id).join(channels, channels.c.id == deliveries.c.channel_id)
+    if wanted.channel is not None:
+        query = query.where(channels.c.code == wanted.channel)
+    lane_states = {"ready": ("ready", "queued"), "running": ("running",), "waiting": ("waiting",), "parked": ("parked",)}
+    if wanted.state in lane_states:
+        query = query.join(lanes, lanes.c.key == deliveries.c.lane)
+        query = query.where(deliveries.c.state == "open", lanes.c.state.in_(lane_states[wanted.state]))
+    elif wanted.state is not None:
+        query = query.where(deliveries.c.state == wanted.state)
+    return query
+
+
+def _with_deliveries(connection: Connection, rows: Sequence[Row[Any]]) -> list[MessageRow]:
+    of_message: dict[str, list[DeliveryRow]] = defaultdict(list)
+    for part in chunks([row.id for row in rows]):
+        query = (
+            select(deliveries, channels.c.code.label("channel"), lanes.c.state.label("lane_state"), lanes.c.kind)
+            .join(channels, channels.c.id == deliveries.c.channel_id)
+            .outerjoin(lanes, lanes.c.key == deliveries.c.lane)
+            .where(deliveries.c.message_id.in_(part))
+            .order_by(deliveries.c.created_at)
+        )
+        found = connection.execute(query).all()
+        heads = _heads(connection, {row.lane for row in found if row.state == "open" and row.kind == "fifo"})
+        for row in found:
+            of_message[row.message_id].append(_delivery_row(row, heads))
+    return [_message_row(row, of_message[row.id]) for row in rows]
+
+
+def _heads(connection: Connection, keys: set[str]) -> set[str]:
+    """Ids of the deliveries that are first in their FIFO lanes."""
+    found: dict[str, str] = {}
+    for part in chunks(sorted(keys)):
+        query = select(deliveries.c.lane, deliveries.c.id).where(deliveries.c.lane.in_(part), deliveries.c.state == "open")
+        for lane, delivery in connection.execute(query.order_by(deliveries.c.seq.desc())):
+            found[lane] = delivery
+    return set(found.values())
+
+
+def shown_state(row: Any, heads: set[str]) -> str:
+    """A final state, or how an open delivery stands: ready, running, waiting, parked, or behind an earlier one."""
+    if row.state != "open":
+        return str(row.state)
+    if row.kind == "fifo" and row.id not in heads:
+        return "behind"
+    if row.kind == "bulk" and row.lane_state != "running":
+        return "parked" if row.due_at >= NEVER_DUE else "waiting" if row.cause else "ready"
+    return {"queued": "ready", None: "ready"}.get(row.lane_state, str(row.lane_state))
+
+
+def _delivery_row(row: Row[Any], heads: set[str]) -> DeliveryRow:
+    return DeliveryRow(
+        id=row.id,
+        message_id=row.message_id,
+        channel=row.channel,
+        job=row.job_type,
+        state=shown_state(row, heads),
+        cause=row.cause,
+        code=row.code,
+        sentence=row.sentence,
+        attempts=row.attempts,
+        failures=row.failures,
+        due_at=from_micros(row.due_at) if row.state == "open" and row.due_at < NEVER_DUE else None,
+        superseded_by=row.superseded_by,
+        created_at=from_micros(row.created_at),
+        settled_at=from_micros(row.settled_at) if row.settled_at is not None else None,
+    )
+
+
+def _message_row(row: Row[Any], members: list[DeliveryRow]) -> MessageRow:
+    return MessageRow(
+        id=row.id,
+        account=row.account,
+        channel=row.channel,
+        type=row.type,
+        source=row.source,
+        event_id=row.event_id,
+        business_key=row.business_key,
+        correlation_id=row.correlation_id,
+        trigger=row.trigger,
+        event_time=from_micros(row.event_time) if row.event_time is not None else None,
+        received_at=from_micros(row.received_at),
+        copies=row.copies,
+        deliveries=tuple(members),
+    )
+
+
+def message(connection: Connection, message_id: str) -> MessageLife | None:
+    """The life of a message, found by its id, a delivery's id, or a unique beginning or end of the message id."""
+    query = select(messages, accounts.c.code.label("account")).join(accounts, accounts.c.id == messages.c.account_id)
+    of_delivery = select(deliveries.c.message_id).where(deliveries.c.id == message_id)
+    found = connection.execute(query.where(or_(messages.c.id == message_id, messages.c.id.in_(of_delivery)))).all()
+    if not found and len(message_id) >= 6 and not set(message_id) & set("%_"):
+        alike = or_(messages.c.id.like(f"{message_id}%"), messages.c.id.like(f"%{message_id}"))
+        found = connection.execute(query.where(alike).limit(2)).all()
+    if len(found) != 1:
+        return None
+    row = _with_deliveries(connection, found)[0]
+    attempts = connection.execute(_log_query().where(sync_log.c.message_id == row.id).order_by(sync_log.c.finished_at, sync_log.c.id))
+    return MessageLife(row, tuple(_log_row(attempt) for attempt in attempts))
+
+
+def rejected(connection: Connection, limit: int) -> list[RejectedRow]:
+    """What could not become a message, newest first."""
+    rows = connection.execute(select(rejections).order_by(rejections.c.last_seen_at.desc()).limit(limit))
+    return [
+        RejectedRow(
+            id=row.id,
+            origin=row.origin,
+            routing_key=row.routing_key,
+            code=row.code,
+            sentence=row.sentence,
+            first_seen_at=from_micros(row.first_seen_at),
+            last_seen_at=from_micros(row.last_seen_at),
+            seen=row.seen,
+            size=len(row.body),
+            excerpt=bytes(row.body[:120]).decode("utf-8", "replace"),
+        )
+        for row in rows
+    ]

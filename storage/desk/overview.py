@@ -1,0 +1,151 @@
+"""The overviews: channels, schedules, statistics, announcements."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, or_, select
+
+from broker.operations.values import ChannelRow, ScheduleRow, Statistics
+from domain.channels import Account, Channel
+from domain.moments import from_micros
+from storage.directory import Directory
+from storage.ledger.outward import oldest_due, unsent_count, waiting_counts
+from storage.tables import accounts, call_counts, channels, deliveries, gates, messages, organizations, outbox, rejections, schedules, sync_log
+
+_SAMPLE = 20_000
+
+
+def accounts_of(connection: Connection, directory: Directory) -> list[Account]:
+    """All accounts, by code."""
+    known = directory.snapshot(connection, fresh=True).accounts
+    return [known[code] for code in sorted(known)]
+
+
+def organization_names(connection: Connection) -> dict[str, str]:
+    """Organization id to name."""
+    return {row.id: row.name for row in connection.execute(select(organizations))}
+
+
+def channel_rows(
+    connection: Connection, directory: Directory, account: str | None, version_of: Callable[[str], str], now: int
+) -> list[ChannelRow]:
+    """The channels of an account, or all, with what waits and fails."""
+    known = directory.snapshot(connection, fresh=True)
+    members = known.of_account.get(known.account(account).code, ()) if account else tuple(known.by_id.values())
+    waiting = _count(connection, deliveries.c.state == "open")
+    failing = _count(connection, or_(deliveries.c.state == "dead", deliveries.c.state == "unknown"))
+    today = now // 86_400_000_000
+    calls = select(call_counts.c.channel_id, func.sum(call_counts.c.calls)).where(call_counts.c.day == today).group_by(call_counts.c.channel_id)
+    called = {channel: int(count) for channel, count in connection.execute(calls)}
+    active = select(sync_log.c.channel_id, func.max(sync_log.c.finished_at)).group_by(sync_log.c.channel_id)
+    last = {channel: at for channel, at in connection.execute(active)}
+    gate = {row.channel_id: row for row in connection.execute(select(gates))}
+    rows = []
+    for channel in members:
+        state, reason = _channel_state(channel, gate.get(channel.id), now)
+        rows.append(
+            ChannelRow(
+                id=channel.id,
+                account=channel.account,
+                code=channel.code,
+                name=channel.name,
+                platform=channel.platform,
+                version=version_of(channel.platform),
+                domain=channel.domain,
+                token_ending=channel.token.get_secret_value()[-4:],
+                state=state,
+                state_reason=reason,
+                last_activity=from_micros(last[channel.id]) if channel.id in last else None,
+                waiting=waiting[channel.id],
+                failing=failing[channel.id],
+                calls_today=called.get(channel.id, 0),
+                settings=channel.settings,
+            )
+        )
+    return rows
+
+
+def _channel_state(channel: Channel, gate: Row[Any] | None, now: int) -> tuple[str, str]:
+    if not channel.enabled:
+        return "disabled", "Disabled by an operator; its work waits."
+    if gate is not None and gate.closed_until > now:
+        return gate.cause or "closed", f"{gate.sentence} Next try in {(gate.closed_until - now) / 1e6:.0f} s."
+    return "connected", ""
+
+
+def _count(connection: Connection, condition: Any) -> Counter[str]:
+    query = select(deliveries.c.channel_id, func.count()).where(condition).group_by(deliveries.c.channel_id)
+    return Counter({channel: count for channel, count in connection.execute(query)})
+
+
+def schedule_rows(connection: Connection, account: str | None) -> list[ScheduleRow]:
+    """Recurring jobs with their last and next run."""
+    query = select(schedules, channels.c.code.label("channel"), accounts.c.code.label("account"))
+    query = query.join(channels, channels.c.id == schedules.c.channel_id).join(accounts, accounts.c.id == schedules.c.account_id)
+    if account is not None:
+        query = query.where(accounts.c.code == account)
+    return [_schedule_row(connection, row) for row in connection.execute(query.order_by(accounts.c.code, channels.c.code, schedules.c.job_type)).all()]
+
+
+def _schedule_row(connection: Connection, row: Row[Any]) -> ScheduleRow:
+    runs = select(sync_log.c.finished_at, sync_log.c.outcome).where(
+        sync_log.c.channel_id == row.channel_id, sync_log.c.job_type == row.job_type, sync_log.c.trigger.in_(("schedule", "manual")), sync_log.c.attempt > 0
+    )
+    last = connection.execute(runs.order_by(sync_log.c.finished_at.desc()).limit(1)).first()
+    success = connection.execute(runs.where(sync_log.c.outcome == "Done").order_by(sync_log.c.finished_at.desc()).limit(1)).first()
+    return ScheduleRow(
+        account=row.account,
+        channel=row.channel,
+        job=row.job_type,
+        period=row.period,
+        next_due=from_micros(row.next_due) if row.next_due is not None else None,
+        last_due=from_micros(row.last_due) if row.last_due is not None else None,
+        last_run=from_micros(last.finished_at) if last else None,
+        last_success=from_micros(success.finished_at) if success else None,
+        last_outcome=last.outcome if last else None,
+    )
+
+
+def statistics(connection: Connection, now: int) -> Statistics:
+    """Numbers of the whole installation; latencies from the newest settled deliveries."""
+    states = {state: count for state, count in connection.execute(select(deliveries.c.state, func.count()).group_by(deliveries.c.state))}
+    outcomes = {outcome: count for outcome, count in connection.execute(select(sync_log.c.outcome, func.count()).group_by(sync_log.c.outcome))}
+    waits = sorted(
+        settled - created
+        for created, settled in connection.execute(
+            select(deliveries.c.created_at, deliveries.c.settled_at)
+            .where(deliveries.c.state == "done")
+            .order_by(deliveries.c.settled_at.desc())
+            .limit(_SAMPLE)
+        )
+    )
+    lanes: Counter[str] = Counter()
+    for (_, state), count in waiting_counts(connection).items():
+        lanes[state] += count
+    return Statistics(
+        messages=connection.scalar(select(func.count()).select_from(messages)) or 0,
+        duplicates=int(connection.scalar(select(func.coalesce(func.sum(messages.c.copies), 0))) or 0),
+        rejected=int(connection.scalar(select(func.coalesce(func.sum(rejections.c.seen), 0))) or 0),
+        deliveries=states,
+        outcomes=outcomes,
+        api_calls=int(connection.scalar(select(func.coalesce(func.sum(call_counts.c.calls), 0))) or 0),
+        latency_ms={"p50": _quantile(waits, 0.5), "p99": _quantile(waits, 0.99)},
+        lanes=lanes,
+        unsent=unsent_count(connection),
+        oldest_due_seconds=max(oldest_due(connection, now).values(), default=0.0),
+    )
+
+
+def _quantile(ordered: Sequence[int], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] / 1000 if ordered else 0.0
+
+
+def announcements(connection: Connection, account: str | None, after: int, limit: int) -> list[tuple[int, bytes]]:
+    """What the OMS was or is to be told, after a position, in order."""
+    query = select(outbox.c.seq, outbox.c.body).where(outbox.c.seq > after).order_by(outbox.c.seq).limit(limit)
+    if account is not None:
+        query = query.join(accounts, accounts.c.id == outbox.c.account_id).where(accounts.c.code == account)
+    return [(row.seq, bytes(row.body)) for row in connection.execute(query)]

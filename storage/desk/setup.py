@@ -1,0 +1,186 @@
+"""Changes people make: organizations, accounts, channels, keys, schedules."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from broker.operations.values import KeyHolder, NewChannel, NewKey
+from domain.channels import ChannelSettings
+from domain.errors import InputError, UnknownName
+from domain.ids import new_id
+from domain.moments import from_micros, to_micros
+from domain.periods import Period, next_due
+from storage.directory import Directory
+from storage.ledger.outward import unlock
+from storage.sql import upsert
+from storage.tables import accounts, api_keys, channels, gates, organizations, schedules
+from storage.vault import Vault
+
+SCOPES = ("events:write", "read", "operate", "admin")
+_CODE = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
+
+
+def place_of_token(channel_id: str, domain: str) -> str:
+    """What a sealed channel token is bound to: another channel or domain cannot use it."""
+    return f"channel-token/{channel_id}/{domain}"
+
+
+def check_code(code: str) -> str:
+    """A short code as it stands in routing keys.
+
+    Raises:
+        InputError: other characters than lower case letters, digits, ``-`` and ``_``, or too long.
+    """
+    if not _CODE.match(code):
+        raise InputError(f"{code!r} is no code: use up to 63 lower case letters, digits, '-' and '_'.", code="bad_code")
+    return code
+
+
+def create_organization(connection: Connection, name: str, now: int) -> str:
+    """Insert an organization; its id."""
+    made = new_id()
+    connection.execute(insert(organizations).values(id=made, name=name, created_at=now))
+    return made
+
+
+def create_account(connection: Connection, organization_id: str, code: str, name: str, timezone: str, now: int) -> str:
+    """Insert an account; its id."""
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise InputError(f"{timezone!r} is no timezone; use a name such as Europe/Berlin.", code="unknown_timezone") from None
+    if connection.scalar(select(accounts.c.id).where(accounts.c.code == check_code(code))):
+        raise InputError(f"There is an account {code!r} already.", code="code_taken")
+    made = new_id()
+    connection.execute(
+        insert(accounts).values(
+            id=made, organization_id=organization_id, code=code, name=name, timezone=timezone, enabled=True, created_at=now
+        )
+    )
+    return made
+
+
+def account_id(connection: Connection, code: str) -> str:
+    """The id of an account.
+
+    Raises:
+        UnknownName: there is none of that code.
+    """
+    found = connection.scalar(select(accounts.c.id).where(accounts.c.code == code))
+    if found is None:
+        raise UnknownName(f"There is no account {code!r}.", code="unknown_account")
+    return str(found)
+
+
+def channel_id(connection: Connection, account: str, code: str) -> str:
+    """The id of a channel of an account. Raises UnknownName."""
+    owner = account_id(connection, account)
+    found = connection.scalar(select(channels.c.id).where(channels.c.account_id == owner, channels.c.code == code))
+    if found is None:
+        raise UnknownName(f"Account {account!r} has no channel {code!r}.", code="unknown_channel")
+    return str(found)
+
+
+def create_channel(connection: Connection, vault: Vault, new: NewChannel, now: int) -> str:
+    """Insert a channel with its token sealed; its id. The domain must not belong to any other channel."""
+    owner = account_id(connection, new.account)
+    domain = new.domain.strip().lower().rstrip(".")
+    if connection.scalar(select(channels.c.id).where(channels.c.domain == domain)):
+        raise InputError(f"Another channel has the shop domain {domain} already.", code="domain_taken")
+    made = new_id()
+    try:
+        connection.execute(
+            insert(channels).values(
+                id=made,
+                account_id=owner,
+                code=check_code(new.code),
+                name=new.name,
+                platform=new.platform,
+                domain=domain,
+                token=vault.seal(new.token, place_of_token(made, domain)),
+                enabled=True,
+                settings=new.settings.model_dump(mode="json"),
+                created_at=now,
+            )
+        )
+    except IntegrityError:
+        raise InputError(f"Account {new.account!r} has a channel {new.code!r} already.", code="code_taken") from None
+    return made
+
+
+def change_channel(
+    connection: Connection,
+    vault: Vault,
+    where: tuple[str, str],
+    changes: tuple[bool | None, str | None, ChannelSettings | None],
+    now: int,
+) -> None:
+    """Apply (enabled, token, settings); work that waited for what changed is due at once."""
+    made = channel_id(connection, *where)
+    enabled, token, settings = changes
+    row = connection.execute(select(channels).where(channels.c.id == made)).one()
+    values: dict[str, object] = {}
+    if enabled is not None:
+        values["enabled"] = enabled
+    if token is not None:
+        values["token"] = vault.seal(token, place_of_token(made, row.domain))
+    if settings is not None:
+        values["settings"] = settings.model_dump(mode="json")
+    if values:
+        connection.execute(update(channels).where(channels.c.id == made).values(**values))
+    if enabled:
+        unlock(connection, made, "channel", now)
+    if token is not None:
+        connection.execute(delete(gates).where(gates.c.channel_id == made, gates.c.cause == "unauthorized"))
+        unlock(connection, made, "unauthorized", now)
+    if settings is not None:
+        unlock(connection, made, "mapping", now)
+
+
+def create_key(connection: Connection, account: str, scopes: Sequence[str], now: int) -> NewKey:
+    """Insert an API key: 256 random bits, stored as SHA-256 (enough at that length, ASVS 6.5.2)."""
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown or not scopes:
+        raise InputError(f"Unknown or no scope ({', '.join(unknown) or 'none given'}); scopes: {', '.join(SCOPES)}.", code="unknown_scope")
+    secret = f"tp_{secrets.token_urlsafe(32)}"
+    made = new_id()
+    connection.execute(
+        insert(api_keys).values(
+            id=made,
+            account_id=account_id(connection, account),
+            prefix=secret[:8],
+            digest=hashlib.sha256(secret.encode()).hexdigest(),
+            scopes=list(scopes),
+            created_at=now,
+        )
+    )
+    return NewKey(made, account, secret, tuple(scopes))
+
+
+def key_holder(connection: Connection, secret: str) -> KeyHolder | None:
+    """Who a key speaks for."""
+    digest = hashlib.sha256(secret.encode()).hexdigest()
+    query = select(accounts.c.code, api_keys.c.scopes).join(accounts, accounts.c.id == api_keys.c.account_id)
+    row = connection.execute(query.where(api_keys.c.digest == digest, api_keys.c.revoked_at.is_(None), accounts.c.enabled)).first()
+    return KeyHolder(row.code, frozenset(row.scopes)) if row else None
+
+
+def set_schedule(connection: Connection, directory: Directory, where: tuple[str, str], job: str, period: Period, now: int) -> None:
+    """Insert or change a schedule; its next due instant lies after now, so a change never fires retroactively."""
+    made = channel_id(connection, *where)
+    account = directory.snapshot(connection, fresh=True).account(where[0])
+    known = connection.scalar(select(schedules.c.id).where(schedules.c.channel_id == made, schedules.c.job_type == job))
+    schedule = known or new_id()
+    following = next_due(period, from_micros(now), schedule_id=schedule, timezone=account.timezone)
+    values = {"period": period.text, "next_due": to_micros(following) if following else None}
+    statement = upsert(connection, schedules).values(
+        id=schedule, account_id=account.id, channel_id=made, job_type=job, last_due=None, **values
+    )
+    connection.execute(statement.on_conflict_do_update(index_elements=["channel_id", "job_type"], set_=values))

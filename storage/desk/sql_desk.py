@@ -1,0 +1,142 @@
+"""The desk on a database: each method hands one piece of work to :class:`storage.database.Database`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from broker.operations.values import (
+    ChannelRow,
+    KeyHolder,
+    LogFilter,
+    LogRow,
+    MessageFilter,
+    MessageLife,
+    MessageRow,
+    NewChannel,
+    NewKey,
+    RejectedRow,
+    ScheduleRow,
+    Statistics,
+)
+from domain.channels import Account, ChannelSettings
+from domain.moments import Clock, to_micros, utc_now
+from domain.periods import Period
+from storage.database import Database
+from storage.desk import actions, lookups, overview, setup
+from storage.directory import Directory
+from storage.vault import Vault
+
+T = TypeVar("T")
+
+
+class SqlDesk:
+    """:class:`broker.operations.Desk` on SQLite or PostgreSQL. ``version_of`` tells a platform's connector version."""
+
+    def __init__(
+        self, database: Database, directory: Directory, vault: Vault, version_of: Callable[[str], str], clock: Clock = utc_now
+    ) -> None:
+        self._database = database
+        self._directory = directory
+        self._vault = vault
+        self._version_of = version_of
+        self._clock = clock
+
+    def _now(self) -> int:
+        return to_micros(self._clock())
+
+    async def _change(self, work: Callable[[Connection], T]) -> T:
+        try:
+            return await self._database.awrite(work)
+        finally:
+            self._directory.forget()
+
+    async def create_organization(self, name: str) -> str:
+        """A new organization; its id."""
+        return await self._change(partial(setup.create_organization, name=name, now=self._now()))
+
+    async def create_account(self, organization_id: str, code: str, name: str, timezone: str) -> str:
+        """A new account; its id."""
+        now = self._now()
+        return await self._change(lambda connection: setup.create_account(connection, organization_id, code, name, timezone, now))
+
+    async def accounts(self) -> Sequence[Account]:
+        """All accounts, by code."""
+        return await self._database.aread(partial(overview.accounts_of, directory=self._directory))
+
+    async def create_channel(self, new: NewChannel) -> str:
+        """A new channel with no schedules; its id."""
+        return await self._change(partial(setup.create_channel, vault=self._vault, new=new, now=self._now()))
+
+    async def change_channel(
+        self, account: str, channel: str, *, enabled: bool | None = None, token: str | None = None, settings: ChannelSettings | None = None
+    ) -> None:
+        """Enable or disable, set a new token, replace settings."""
+        now = self._now()
+        await self._change(
+            lambda connection: setup.change_channel(connection, self._vault, (account, channel), (enabled, token, settings), now)
+        )
+
+    async def channels(self, account: str | None) -> Sequence[ChannelRow]:
+        """The channels of an account, or all."""
+        now = self._now()
+        return await self._database.aread(
+            lambda connection: overview.channel_rows(connection, self._directory, account, self._version_of, now)
+        )
+
+    async def create_key(self, account: str, scopes: Sequence[str]) -> NewKey:
+        """A new API key."""
+        return await self._change(partial(setup.create_key, account=account, scopes=scopes, now=self._now()))
+
+    async def key_holder(self, secret: str) -> KeyHolder | None:
+        """Who a key speaks for."""
+        return await self._database.aread(partial(setup.key_holder, secret=secret))
+
+    async def set_schedule(self, account: str, channel: str, job: str, period: Period) -> None:
+        """How often a job runs."""
+        now = self._now()
+        await self._change(lambda connection: setup.set_schedule(connection, self._directory, (account, channel), job, period, now))
+
+    async def schedules(self, account: str | None) -> Sequence[ScheduleRow]:
+        """Recurring jobs with their last and next run."""
+        return await self._database.aread(partial(overview.schedule_rows, account=account))
+
+    async def run_now(self, account: str, channel: str, job: str) -> str:
+        """Queue one manual run of a job; the message id."""
+        now = self._now()
+        return await self._change(lambda connection: actions.run_now(connection, self._directory, (account, channel), job, now))
+
+    async def logs(self, wanted: LogFilter) -> Sequence[LogRow]:
+        """Sync log rows."""
+        return await self._database.aread(partial(lookups.logs, wanted=wanted))
+
+    async def messages(self, wanted: MessageFilter) -> Sequence[MessageRow]:
+        """Messages, newest first."""
+        return await self._database.aread(partial(lookups.messages_of, wanted=wanted))
+
+    async def message(self, message_id: str) -> MessageLife | None:
+        """The whole life of a message."""
+        return await self._database.aread(partial(lookups.message, message_id=message_id))
+
+    async def rejected(self, limit: int) -> Sequence[RejectedRow]:
+        """What could not become a message."""
+        return await self._database.aread(partial(lookups.rejected, limit=limit))
+
+    async def replay(self, delivery_ids: Sequence[str]) -> int:
+        """Open final deliveries again, release waiting ones."""
+        return await self._change(partial(actions.replay, delivery_ids=delivery_ids, now=self._now()))
+
+    async def discard(self, delivery_ids: Sequence[str], reason: str) -> int:
+        """Close deliveries for good."""
+        return await self._change(partial(actions.discard, delivery_ids=delivery_ids, reason=reason, now=self._now()))
+
+    async def announcements(self, account: str | None, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        """What the OMS was or is to be told."""
+        return await self._database.aread(partial(overview.announcements, account=account, after=after, limit=limit))
+
+    async def statistics(self) -> Statistics:
+        """Numbers of the whole installation."""
+        return await self._database.aread(partial(overview.statistics, now=self._now()))

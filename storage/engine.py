@@ -1,0 +1,72 @@
+"""SQLAlchemy engines with the settings each database needs to keep its word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from sqlite3 import Connection as SqliteConnection
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import QueuePool
+
+from domain.errors import ConfigurationError
+
+
+def make_engine(url: str, *, connections: int = 6) -> Engine:
+    """An engine for SQLite or PostgreSQL; parameters never appear in its errors.
+
+    SQLite: WAL, ``synchronous=FULL`` (an answer means flushed), foreign keys on, transactions begun by us as
+    ``BEGIN IMMEDIATE`` when they write. PostgreSQL: psycopg 3 with pre-ping and bounded waits.
+
+    Raises:
+        ConfigurationError: another database, or a SQLite URL without a file.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed, connections)
+    if parsed.get_backend_name() == "postgresql":
+        return _postgresql(parsed, connections)
+    raise ConfigurationError(
+        f"TOWPATH_DATABASE_URL names {parsed.get_backend_name()!r}; use sqlite:///FILE or postgresql://USER@HOST/DATABASE."
+    )
+
+
+def _postgresql(url: URL, connections: int) -> Engine:
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=connections,
+        max_overflow=0,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        hide_parameters=True,
+        connect_args={"connect_timeout": 5, "options": "-c lock_timeout=10000 -c statement_timeout=60000 -c timezone=UTC"},
+    )
+
+
+def _sqlite(url: URL, connections: int) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise ConfigurationError("SQLite needs a file: sqlite:///path/to/towpath.db. A database in memory would forget everything.")
+    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        hide_parameters=True,
+        connect_args={"timeout": 30, "check_same_thread": False},
+    )
+
+    def prepare(connection: SqliteConnection, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    def begin(connection: Any) -> None:
+        # One writer at a time is what SQLite can do; asking for the lock at once avoids upgrades that fail.
+        immediate = not connection.get_execution_options().get("reading", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", begin)
+    return engine

@@ -1,0 +1,229 @@
+"""Admission: events become messages and deliveries, in one transaction, each exactly once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from broker.ledger import Admission, Incoming, Rejection
+from domain.channels import Channel
+from domain.errors import IdentityConflict, InputError, UnknownName
+from domain.events import Tick, business_key
+from domain.ids import new_id
+from domain.jobs import JobType, Place, jobs_for, place_of
+from domain.moments import to_micros
+from domain.synclog import Trigger
+from storage.directory import Directory, Snapshot
+from storage.ledger.lines import Newcomer, line_up
+from storage.sql import chunks, upsert
+from storage.tables import messages, orders, rejections
+
+
+@dataclass(slots=True)
+class _Event:
+    """An incoming event that passed its checks, with the row it becomes."""
+
+    incoming: Incoming
+    channels: tuple[Channel, ...]
+    row: dict[str, Any]
+    admission: Admission | None = None
+
+
+def admit(
+    connection: Connection, directory: Directory, batch: Sequence[Incoming], rejected: Sequence[Rejection], now: int
+) -> list[Admission]:
+    """Store what is valid with its deliveries, refuse the rest with a reason; answers stand in the order of ``batch``.
+
+    The same (account, source, id) with the same body is a duplicate; with another body it is refused
+    (CloudEvents 1.0: source + id is unique for each distinct event).
+    """
+    snapshot = directory.snapshot(connection)
+    checked = [_check(connection, directory, snapshot, incoming, now) for incoming in batch]
+    events = [entry for entry in checked if isinstance(entry, _Event)]
+    _store_messages(connection, events)
+    fresh = [event for event in events if event.admission is None]
+    counts = line_up(connection, [newcomer for event in fresh for newcomer in _newcomers(event)], now)
+    for event in fresh:
+        event.admission = Admission(event.row["id"], deliveries=counts.get(event.row["id"], 0))
+    file_rejections(connection, rejected, now)
+    return [entry.admission or Admission() if isinstance(entry, _Event) else Admission(error=entry) for entry in checked]
+
+
+def _check(
+    connection: Connection, directory: Directory, snapshot: Snapshot, incoming: Incoming, now: int
+) -> _Event | InputError:
+    """Resolve account and channels; an unknown name is looked up anew once, for it may be seconds old."""
+    for attempt in (snapshot, None):
+        known = attempt or directory.snapshot(connection, fresh=True)
+        try:
+            account = known.account(incoming.envelope.account)
+            concerned = _concerned(connection, known, incoming)
+        except UnknownName as error:
+            if attempt is None:
+                return error
+            continue
+        return _Event(incoming, concerned, _message_row(incoming, account.id, now))
+    raise AssertionError("both looks return or go on")
+
+
+def _concerned(connection: Connection, known: Snapshot, incoming: Incoming) -> tuple[Channel, ...]:
+    """The channels an event is for: the one it names, the one that holds its order, or all that could care."""
+    envelope = incoming.envelope
+    account = known.account(envelope.account)
+    if envelope.channel is not None:
+        return (known.channel(account.code, envelope.channel),)
+    candidates = known.of_account.get(account.code, ())
+    order_id = getattr(incoming.payload, "external_order_id", None)
+    if order_id is None or len(candidates) <= 1:
+        return candidates
+    holders = set(
+        connection.scalars(
+            select(orders.c.channel_id).where(orders.c.account_id == account.id, orders.c.external_order_id == order_id)
+        )
+    )
+    if len(holders) != 1:
+        raise UnknownName(
+            f"Order {order_id!r} is in {len(holders)} channels of account {account.code!r}: name the channel in the event.",
+            code="channel_missing",
+        )
+    return tuple(channel for channel in candidates if channel.id in holders)
+
+
+def _message_row(incoming: Incoming, account_id: str, now: int) -> dict[str, Any]:
+    envelope = incoming.envelope
+    trace = (envelope.traceparent or "").split("-")
+    return {
+        "id": new_id(),
+        "account_id": account_id,
+        "source": envelope.source,
+        "event_id": envelope.id,
+        "type": envelope.type,
+        "channel": envelope.channel,
+        "business_key": business_key(envelope, incoming.payload)[:200],
+        "correlation_id": envelope.correlationid,
+        "trace_id": trace[1] if len(trace) == 4 else None,
+        "trigger": str(incoming.trigger),
+        "event_time": to_micros(envelope.time) if envelope.time else now,
+        "received_at": now,
+        "digest": fingerprint(incoming),
+        "body": incoming.body,
+    }
+
+
+def fingerprint(incoming: Incoming) -> bytes:
+    """16 bytes that are equal for copies of an event, however their JSON is spaced or ordered."""
+    canonical = incoming.envelope.model_dump_json(exclude={"time", "traceparent"}, exclude_none=True)
+    return hashlib.blake2b(canonical.encode(), digest_size=16).digest()
+
+
+def _store_messages(connection: Connection, events: Sequence[_Event]) -> None:
+    """Insert what is new; mark copies as duplicates and conflicting copies as refused."""
+    if not events:
+        return
+    statement = upsert(connection, messages)
+    new = statement.on_conflict_do_nothing(index_elements=["account_id", "source", "event_id"]).returning(messages.c.id)
+    stored = set(connection.execute(new, [event.row for event in events]).scalars())
+    copies = [event for event in events if event.row["id"] not in stored]
+    if not copies:
+        return
+    earlier = _earlier(connection, copies)
+    for event in copies:
+        message_id, digest = earlier[event.row["account_id"], event.row["source"], event.row["event_id"]]
+        if digest == event.row["digest"]:
+            event.admission = Admission(message_id, duplicate=True)
+            continue
+        event.admission = Admission(
+            message_id,
+            error=IdentityConflict(
+                f"Event {event.row['event_id']!r} of {event.row['source']!r} came before with another body "
+                f"(message {message_id}). A changed event needs a new id."
+            ),
+        )
+    counted = [{"b_id": event.admission.message_id} for event in copies if event.admission and event.admission.duplicate]
+    if counted:
+        connection.execute(
+            update(messages).where(messages.c.id == bindparam("b_id")).values(copies=messages.c.copies + 1), counted
+        )
+
+
+def _earlier(connection: Connection, copies: Sequence[_Event]) -> dict[tuple[str, str, str], tuple[str, bytes]]:
+    found: dict[tuple[str, str, str], tuple[str, bytes]] = {}
+    for part in chunks(copies):
+        wanted = {event.row["event_id"] for event in part}
+        query = select(messages.c.id, messages.c.account_id, messages.c.source, messages.c.event_id, messages.c.digest)
+        query = query.where(
+            messages.c.account_id.in_({event.row["account_id"] for event in part}),
+            messages.c.source.in_({event.row["source"] for event in part}),
+            messages.c.event_id.in_(wanted),
+        )
+        for row in connection.execute(query):
+            found[row.account_id, row.source, row.event_id] = (row.id, row.digest)
+    return found
+
+
+def _newcomers(event: _Event) -> list[Newcomer]:
+    incoming, row = event.incoming, event.row
+    made: list[Newcomer] = []
+    for job in jobs_for(incoming.envelope.type):
+        for channel in event.channels:
+            place = place_of(job, channel.id, incoming.payload, row["business_key"])
+            made.append(Newcomer(_delivery_row(row, job, channel, place), place, skip_when_busy=_skips(incoming, place)))
+    return made
+
+
+def _skips(incoming: Incoming, place: Place) -> bool:
+    return isinstance(incoming.payload, Tick) and place.coalesce_key is None and incoming.trigger is not Trigger.REPLAY
+
+
+def _delivery_row(row: dict[str, Any], job: JobType, channel: Channel, place: Place) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "message_id": row["id"],
+        "account_id": row["account_id"],
+        "channel_id": channel.id,
+        "job_type": job.name,
+        "business_key": row["business_key"],
+        "lane": place.lane,
+        "seq": 0,
+        "state": "open",
+        "trigger": row["trigger"],
+        "due_at": row["received_at"],
+        "code": "",
+        "sentence": "",
+        "coalesce_key": place.coalesce_key,
+        "version": place.version,
+        "event_time": row["event_time"],
+        "superseded_by": None,
+        "created_at": row["received_at"],
+        "settled_at": None,
+    }
+
+
+def file_rejections(connection: Connection, rejected: Sequence[Rejection], now: int) -> None:
+    """Keep what cannot become a message; copies of the same body are counted on one row."""
+    for rejection in rejected:
+        digest = hashlib.blake2b(rejection.body + rejection.error.code.encode(), digest_size=16).digest()
+        statement = upsert(connection, rejections).values(
+            id=new_id(),
+            digest=digest,
+            origin=rejection.origin,
+            routing_key=rejection.routing_key[:255],
+            code=rejection.error.code,
+            sentence=rejection.error.sentence,
+            body=rejection.body,
+            headers=dict(rejection.headers),
+            first_seen_at=now,
+            last_seen_at=now,
+            seen=1,
+        )
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["digest"], set_={"seen": rejections.c.seen + 1, "last_seen_at": now}
+            )
+        )
+
+

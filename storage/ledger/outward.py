@@ -1,0 +1,149 @@
+"""What goes out: lanes to tell workers of, announcements to the OMS, and ticks of due schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from broker.ledger import DueLane, Incoming, Unsent
+from domain.envelope import Envelope
+from domain.events import Tick
+from domain.moments import from_micros, iso, to_micros
+from domain.periods import Period, next_due
+from domain.synclog import Trigger
+from storage.directory import Directory
+from storage.ledger.admit import admit
+from storage.sql import chunks, locking
+from storage.tables import accounts, channels, deliveries, lanes, outbox, schedules
+
+
+def due_lanes(connection: Connection, most: int, now: int) -> list[DueLane]:
+    """Lanes whose head may run and of which no worker was told yet, oldest due first."""
+    query = (
+        select(lanes.c.key, lanes.c.job_type, accounts.c.code, channels.c.code)
+        .join(channels, channels.c.id == lanes.c.channel_id)
+        .join(accounts, accounts.c.id == channels.c.account_id)
+        .where(lanes.c.state.in_(("ready", "waiting")), lanes.c.due_at <= now)
+        .order_by(lanes.c.due_at)
+        .limit(most)
+    )
+    return [DueLane(*row) for row in connection.execute(query)]
+
+
+def mark_queued(connection: Connection, keys: Sequence[str], now: int) -> None:
+    """Workers were told; a lane that was taken up meanwhile keeps its state."""
+    for part in chunks(sorted(keys)):
+        statement = update(lanes).where(lanes.c.key.in_(part), lanes.c.state.in_(("ready", "waiting")), lanes.c.due_at <= now)
+        connection.execute(statement.values(state="queued", since=now))
+
+
+def requeue_stale(connection: Connection, job_type: str, before: int) -> int:
+    """Make lanes due again that were told of before ``before`` and still nobody took."""
+    statement = update(lanes).where(lanes.c.state == "queued", lanes.c.job_type == job_type, lanes.c.since < before)
+    return connection.execute(statement.values(state="ready")).rowcount
+
+
+def unsent(connection: Connection, most: int) -> list[Unsent]:
+    """Announcements that no transport has confirmed, in the order they were made."""
+    query = select(outbox.c.seq, outbox.c.id, outbox.c.routing_key, outbox.c.body).where(outbox.c.sent_at.is_(None))
+    return [Unsent(row.seq, row.id, row.routing_key, bytes(row.body)) for row in connection.execute(query.order_by(outbox.c.seq).limit(most))]
+
+
+def mark_sent(connection: Connection, seqs: Sequence[int], now: int) -> None:
+    """The transport confirmed these announcements."""
+    if seqs:
+        statement = update(outbox).where(outbox.c.seq == bindparam("b_seq")).values(sent_at=now)
+        connection.execute(statement, [{"b_seq": seq} for seq in seqs])
+
+
+def fire_due(connection: Connection, directory: Directory, most: int, now: int) -> int:
+    """Turn due schedules into ticks and set their next due instant, in one transaction: never two ticks for one.
+
+    After downtime there is one catch-up tick, for the latest instant that passed.
+    """
+    query = select(schedules, channels.c.code, accounts.c.code.label("account"), accounts.c.timezone)
+    query = query.join(channels, channels.c.id == schedules.c.channel_id).join(accounts, accounts.c.id == schedules.c.account_id)
+    query = query.where(schedules.c.next_due <= now).order_by(schedules.c.next_due).limit(most)
+    if connection.dialect.name == "postgresql":
+        query = query.with_for_update(skip_locked=True, of=schedules)
+    rows = connection.execute(query).all()
+    batch, moved = [], []
+    for row in rows:
+        period = Period(row.period)
+        due = _latest_due(period, row.next_due, now, row.id, row.timezone)
+        following = next_due(period, from_micros(now), schedule_id=row.id, timezone=row.timezone)
+        moved.append({"b_id": row.id, "b_next": to_micros(following) if following else None, "b_last": due})
+        batch.append(tick(row.id, row.job_type, row.account, row.code, due))
+    if rows:
+        admit(connection, directory, batch, (), now)
+        connection.execute(
+            update(schedules).where(schedules.c.id == bindparam("b_id")).values(next_due=bindparam("b_next"), last_due=bindparam("b_last")),
+            moved,
+        )
+    return len(rows)
+
+
+def _latest_due(period: Period, first: int, now: int, schedule_id: str, timezone: str) -> int:
+    """The newest due instant that is not in the future; ``first`` is the oldest that passed."""
+    step = period.every or timedelta(days=1)
+    since = from_micros(max(first, now - to_micros(from_micros(0) + step) - 1))
+    latest = first
+    while (due := next_due(period, since, schedule_id=schedule_id, timezone=timezone)) is not None and to_micros(due) <= now:
+        latest, since = max(latest, to_micros(due)), due
+    return latest
+
+
+def tick(schedule_id: str, job_type: str, account: str, channel: str, due: int, trigger: Trigger = Trigger.SCHEDULE) -> Incoming:
+    """The tick of a schedule for one due instant; its identity is (schedule, instant)."""
+    moment = from_micros(due)
+    payload = Tick(schedule=schedule_id, due=moment)
+    envelope = Envelope(
+        id=f"{schedule_id}:{due}",
+        source="towpath/timer",
+        type=f"tick.{job_type}",
+        subject=job_type,
+        time=moment,
+        account=account,
+        channel=channel,
+        data={"schedule": schedule_id, "due": iso(moment)},
+    )
+    return Incoming(envelope, payload, envelope.to_json(), trigger)
+
+
+def waiting_counts(connection: Connection) -> dict[tuple[str, str], int]:
+    """Lanes by (job type, state), for health and metrics."""
+    query = select(lanes.c.job_type, lanes.c.state, func.count()).group_by(lanes.c.job_type, lanes.c.state)
+    return {(job, state): count for job, state, count in connection.execute(query)}
+
+
+def oldest_due(connection: Connection, now: int) -> dict[str, float]:
+    """Seconds since the oldest due lane of each job type became due."""
+    query = select(lanes.c.job_type, func.min(lanes.c.due_at)).where(
+        lanes.c.state.in_(("ready", "queued", "waiting")), lanes.c.due_at <= now
+    )
+    return {job: (now - due) / 1e6 for job, due in connection.execute(query.group_by(lanes.c.job_type))}
+
+
+def unsent_count(connection: Connection) -> int:
+    """Announcements not yet confirmed."""
+    return connection.scalar(select(func.count()).select_from(outbox).where(outbox.c.sent_at.is_(None))) or 0
+
+
+def unlock(connection: Connection, channel_id: str, cause: str, now: int) -> int:
+    """Make lanes of a channel due again that wait for ``cause``; how many."""
+    waiting = select(deliveries.c.lane).where(
+        deliveries.c.channel_id == channel_id, deliveries.c.state == "open", deliveries.c.cause == cause
+    )
+    keys = list(connection.scalars(locking(connection, select(lanes.c.key).where(lanes.c.key.in_(waiting)).order_by(lanes.c.key))))
+    for part in chunks(keys):
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.lane.in_(part), deliveries.c.state == "open", deliveries.c.cause == cause)
+            .values(due_at=now)
+        )
+        connection.execute(
+            update(lanes).where(lanes.c.key.in_(part), lanes.c.holder.is_(None)).values(state="ready", due_at=now, since=now)
+        )
+    return len(keys)

@@ -1,0 +1,152 @@
+"""What handlers ask to be remembered, what the OMS must hear, and the count of calls."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, insert
+
+from broker.ledger import Verdict
+from domain.channels import Channel
+from domain.envelope import Envelope
+from domain.ids import new_id
+from domain.moments import from_micros, to_micros
+from domain.orders import OrderRecord
+from domain.outcomes import CursorMoved, Record
+from domain.shipments import SentShipment
+from domain.stock import ConfirmedStock, StockLevel
+from storage.sql import replace_all, upsert
+from storage.tables import call_counts, channel_stock, cursors, orders, outbox, shipments, stock_levels
+
+
+def remember(connection: Connection, channel: Channel, records: Sequence[Record], now: int) -> None:
+    """Write the records of one outcome; older states never overwrite newer ones."""
+    for record in records:
+        if isinstance(record, OrderRecord):
+            _order(connection, channel, record, now)
+        elif isinstance(record, CursorMoved):
+            row = {"channel_id": channel.id, "job_type": record.job_type, "until": to_micros(record.until)}
+            replace_all(connection, cursors, [row], ("channel_id", "job_type"))
+    sent = [record for record in records if isinstance(record, SentShipment)]
+    replace_all(
+        connection,
+        shipments,
+        [
+            {
+                "channel_id": channel.id,
+                "shipment_id": record.shipment_id,
+                "external_order_id": record.external_order_id,
+                "external_shipment_id": record.external_shipment_id,
+                "recorded_at": now,
+            }
+            for record in sent
+        ],
+        ("channel_id", "shipment_id"),
+    )
+    confirmed = {record.sku: record.quantity for record in records if isinstance(record, ConfirmedStock)}
+    replace_all(
+        connection,
+        channel_stock,
+        [{"channel_id": channel.id, "sku": sku, "quantity": quantity, "confirmed_at": now} for sku, quantity in confirmed.items()],
+        ("channel_id", "sku"),
+    )
+    _levels(connection, channel, [record for record in records if isinstance(record, StockLevel)])
+
+
+def _order(connection: Connection, channel: Channel, record: OrderRecord, now: int) -> None:
+    statement = upsert(connection, orders).values(
+        channel_id=channel.id,
+        external_order_id=record.external_order_id,
+        account_id=channel.account_id,
+        updated_at=to_micros(record.updated_at),
+        status=record.status,
+        document=record.document,
+        recorded_at=now,
+    )
+    new = statement.excluded
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["channel_id", "external_order_id"],
+            set_={"updated_at": new.updated_at, "status": new.status, "document": new.document, "recorded_at": new.recorded_at},
+            where=orders.c.updated_at <= new.updated_at,
+        )
+    )
+
+
+def _levels(connection: Connection, channel: Channel, levels: Sequence[StockLevel]) -> None:
+    """Store levels behind their version fence: versions decide where both have one, else time does."""
+    if not levels:
+        return
+    statement = upsert(connection, stock_levels)
+    new = statement.excluded
+    newer = (stock_levels.c.version.is_not(None) & new.version.is_not(None) & (new.version > stock_levels.c.version)) | (
+        (stock_levels.c.version.is_(None) | new.version.is_(None)) & (new.time > stock_levels.c.time)
+    )
+    rows = [
+        {
+            "account_id": channel.account_id,
+            "sku": level.sku,
+            "warehouse": level.warehouse,
+            "total": level.total,
+            "allocated": level.allocated,
+            "version": level.version,
+            "time": to_micros(level.time),
+        }
+        for level in levels
+    ]
+    rows.sort(key=lambda row: (row["sku"], row["warehouse"]))
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["account_id", "sku", "warehouse"],
+            set_={name: new[name] for name in ("total", "allocated", "version", "time")},
+            where=newer,
+        ),
+        rows,
+    )
+
+
+def announce(connection: Connection, channel: Channel, verdict: Verdict, now: int) -> None:
+    """Put what the OMS must hear into the outbox, as complete events."""
+    for told in verdict.effects.announcements:
+        event_id = new_id()
+        envelope = Envelope(
+            id=event_id,
+            source=f"towpath/{channel.code}",
+            type=told.type,
+            subject=told.subject,
+            time=from_micros(now),
+            account=channel.account,
+            channel=channel.code,
+            correlationid=verdict.delivery.correlation_id or verdict.delivery.message_id,
+            data=told.data,
+        )
+        connection.execute(
+            insert(outbox).values(
+                id=event_id,
+                account_id=channel.account_id,
+                channel=channel.code,
+                type=told.type,
+                routing_key=envelope.routing_key,
+                body=envelope.to_json(),
+                created_at=now,
+            )
+        )
+
+
+def count_calls(connection: Connection, verdicts: Sequence[Verdict], now: int) -> None:
+    """Add the calls made to the channel's count of the day (UTC), by job type."""
+    made: Counter[tuple[str, str]] = Counter()
+    for verdict in verdicts:
+        made[verdict.delivery.channel_id, verdict.delivery.job_type] += len(verdict.calls)
+    statement = upsert(connection, call_counts)
+    rows = [
+        {"channel_id": channel_id, "day": now // 86_400_000_000, "job_type": job, "calls": calls}
+        for (channel_id, job), calls in sorted(made.items())
+        if calls
+    ]
+    if rows:
+        added = statement.on_conflict_do_update(
+            index_elements=["channel_id", "day", "job_type"], set_={"calls": call_counts.c.calls + statement.excluded.calls}
+        )
+        connection.execute(added, rows)

@@ -1,0 +1,178 @@
+"""Settling: outcomes, log rows, records and follow-ups become durable together, behind the fence of the lane's token."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
+
+from broker.ledger import Incoming, Settled, Settlement, Verdict
+from domain.channels import Channel
+from domain.envelope import Envelope
+from domain.events import payload_of
+from domain.ids import new_id
+from domain.moments import from_micros, to_micros
+from domain.states import DeliveryState
+from domain.synclog import Trigger
+from storage.directory import Directory
+from storage.ledger.admit import admit
+from storage.ledger.claim import take
+from storage.ledger.records import announce, count_calls, remember
+from storage.ledger.rows import NEVER_DUE
+from storage.ledger.turn import turn_lanes
+from storage.sql import chunks, locking
+from storage.tables import deliveries, lanes, sync_log
+
+
+def settle(
+    connection: Connection, directory: Directory, worker: str, settlements: Sequence[Settlement], now: int
+) -> list[Settled]:
+    """Write the verdicts of every lane still held with its token; what is fenced writes nothing at all."""
+    held = _held(connection, worker, settlements)
+    valid = [settlement for settlement in settlements if settlement.claim.lane in held]
+    verdicts = [verdict for settlement in valid for verdict in settlement.verdicts]
+    _move_deliveries(connection, verdicts, now)
+    _write_log(connection, verdicts, worker)
+    known = directory.snapshot(connection)
+    count_calls(connection, verdicts, now)
+    for settlement in valid:
+        channel = known.by_id[settlement.claim.channel_id]
+        for verdict in settlement.verdicts:
+            remember(connection, channel, verdict.effects.records, now)
+            announce(connection, channel, verdict, now)
+    _admit_follow_ups(connection, directory, valid, now)
+    keep = turn_lanes(connection, {settlement.claim.lane: settlement.go_on for settlement in valid}, now)
+    claims = {claim.lane: claim for claim in take(connection, worker, keep, now)} if keep else {}
+    return [
+        Settled(settlement.claim.lane, settlement.claim.lane not in held, claims.get(settlement.claim.lane))
+        for settlement in settlements
+    ]
+
+
+def _held(connection: Connection, worker: str, settlements: Sequence[Settlement]) -> set[str]:
+    """Lock the lanes and find those whose holder and token are still the claim's (the fence)."""
+    found: set[str] = set()
+    for part in chunks(settlements):
+        fences = [(settlement.claim.lane, settlement.claim.token) for settlement in part]
+        query = select(lanes.c.key).where(lanes.c.holder == worker, tuple_(lanes.c.key, lanes.c.token).in_(fences))
+        found.update(connection.scalars(locking(connection, query.order_by(lanes.c.key))))
+    return found
+
+
+def _move_deliveries(connection: Connection, verdicts: Sequence[Verdict], now: int) -> None:
+    if not verdicts:
+        return
+    statement = (
+        update(deliveries)
+        .where(deliveries.c.id == bindparam("b_id"))
+        .values(
+            state=bindparam("b_state"),
+            attempts=deliveries.c.attempts + bindparam("b_attempt"),
+            failures=deliveries.c.failures + bindparam("b_failure"),
+            due_at=bindparam("b_due"),
+            cause=bindparam("b_cause"),
+            code=bindparam("b_code"),
+            sentence=bindparam("b_sentence"),
+            unsure=bindparam("b_unsure"),
+            superseded_by=bindparam("b_by"),
+            settled_at=bindparam("b_settled"),
+            token=None,
+        )
+    )
+    connection.execute(statement, [_moved(verdict, now) for verdict in verdicts])
+
+
+def _moved(verdict: Verdict, now: int) -> dict[str, Any]:
+    still_open = verdict.state is DeliveryState.OPEN
+    due = NEVER_DUE if verdict.due_in is None else now + int(verdict.due_in * 1_000_000)
+    return {
+        "b_id": verdict.delivery.id,
+        "b_state": str(verdict.state),
+        "b_attempt": int(verdict.logged),
+        "b_failure": int(verdict.spends_attempt),
+        "b_due": due if still_open else now,
+        "b_cause": verdict.cause if still_open else "",
+        "b_code": verdict.code,
+        "b_sentence": verdict.sentence,
+        "b_unsure": verdict.unsure,
+        "b_by": verdict.superseded_by,
+        "b_settled": None if still_open else now,
+    }
+
+
+def _write_log(connection: Connection, verdicts: Sequence[Verdict], worker: str) -> None:
+    rows = [log_row(verdict, worker) for verdict in verdicts if verdict.logged]
+    if rows:
+        connection.execute(insert(sync_log), rows)
+
+
+def log_row(verdict: Verdict, actor: str) -> dict[str, Any]:
+    """The sync log row of one attempt."""
+    delivery, counts = verdict.delivery, verdict.counts
+    return {
+        "id": new_id(),
+        "account_id": delivery.account_id,
+        "channel_id": delivery.channel_id,
+        "delivery_id": delivery.id,
+        "message_id": delivery.message_id,
+        "started_at": to_micros(verdict.started_at),
+        "finished_at": to_micros(verdict.finished_at),
+        "job_type": delivery.job_type,
+        "trigger": str(delivery.trigger),
+        "business_key": delivery.business_key,
+        "correlation_id": delivery.correlation_id,
+        "trace_id": delivery.trace_id,
+        "attempt": delivery.attempt,
+        "outcome": verdict.outcome,
+        "level": str(verdict.level),
+        "code": verdict.code,
+        "sentence": verdict.sentence,
+        "counts": {name: value for name in counts.__slots__ if (value := getattr(counts, name))},
+        "calls": [
+            {
+                "method": call.method,
+                "route": call.route,
+                "status": call.status,
+                "ms": call.milliseconds,
+                "bytes": call.bytes,
+                **({"error": call.error} if call.error else {}),
+            }
+            for call in verdict.calls
+        ],
+        "call_count": len(verdict.calls),
+        "superseded_by": verdict.superseded_by,
+        "actor": actor,
+    }
+
+
+def _admit_follow_ups(
+    connection: Connection, directory: Directory, settlements: Sequence[Settlement], now: int
+) -> Counter[str]:
+    """Store the further events that handlers asked for; their ids make copies harmless."""
+    known = directory.snapshot(connection)
+    batch: list[Incoming] = []
+    for settlement in settlements:
+        channel = known.by_id[settlement.claim.channel_id]
+        for verdict in settlement.verdicts:
+            batch += [_follow_up(channel, verdict, at, now) for at in range(len(verdict.effects.follow_ups))]
+    if batch:
+        admit(connection, directory, batch, (), now)
+    return Counter(incoming.envelope.type for incoming in batch)
+
+
+def _follow_up(channel: Channel, verdict: Verdict, at: int, now: int) -> Incoming:
+    asked = verdict.effects.follow_ups[at]
+    envelope = Envelope(
+        id=asked.event_id,
+        source=f"towpath/{channel.code}",
+        type=asked.type,
+        time=from_micros(now),
+        account=channel.account,
+        channel=channel.code,
+        correlationid=verdict.delivery.correlation_id or verdict.delivery.message_id,
+        data=asked.data,
+    )
+    trigger = verdict.delivery.trigger if verdict.delivery.trigger is not Trigger.REPLAY else Trigger.EVENT
+    return Incoming(envelope, payload_of(envelope), envelope.to_json(), trigger)

@@ -1,0 +1,118 @@
+"""The ledger on a database: each method hands one piece of work to :class:`storage.database.Database`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from broker.crash import crash_point
+from broker.ledger import Admission, Claim, DueLane, Incoming, Rejection, Settled, Settlement, Unsent
+from domain.channels import Channel
+from domain.moments import Clock, to_micros, utc_now
+from storage.database import Database
+from storage.directory import Directory
+from storage.ledger import admit, claim, outward, rescue, settle
+from storage.processes import here
+
+
+class SqlLedger:
+    """:class:`broker.ledger.Ledger` on SQLite or PostgreSQL."""
+
+    def __init__(self, database: Database, directory: Directory, clock: Clock = utc_now) -> None:
+        self._database = database
+        self._directory = directory
+        self._clock = clock
+        self._where = here()
+
+    def _now(self) -> int:
+        return to_micros(self._clock())
+
+    async def admit(self, batch: Sequence[Incoming], rejections: Sequence[Rejection] = ()) -> list[Admission]:
+        """Store messages and their deliveries; one answer per incoming event, in order."""
+        now = self._now()
+
+        def work(connection: Connection) -> list[Admission]:
+            answers = admit.admit(connection, self._directory, batch, rejections, now)
+            crash_point("admit.before_commit")
+            return answers
+
+        return await self._database.awrite(work)
+
+    async def claim(
+        self, worker: str, job_types: Sequence[str], most: int, lanes: Sequence[str] | None = None, skip: Sequence[str] = ()
+    ) -> list[Claim]:
+        """Take up to ``most`` due lanes."""
+        now = self._now()
+        return await self._database.awrite(lambda connection: claim.claim(connection, worker, job_types, most, lanes, skip, now))
+
+    async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[Settled]:
+        """Write outcomes behind the fence."""
+        now = self._now()
+
+        def work(connection: Connection) -> list[Settled]:
+            settled = settle.settle(connection, self._directory, worker, settlements, now)
+            crash_point("settle.before_commit")
+            return settled
+
+        return await self._database.awrite(work)
+
+    async def beat(self, worker: str, roles: str, lease_seconds: float) -> None:
+        """Renew (or begin) the lease of a worker."""
+        now, lease = self._now(), int(lease_seconds * 1_000_000)
+        await self._database.awrite(lambda connection: rescue.beat(connection, worker, roles, self._where, lease, now))
+
+    async def leave(self, worker: str) -> None:
+        """End a worker's lease."""
+        now = self._now()
+        await self._database.awrite(lambda connection: rescue.leave(connection, worker, now))
+
+    async def rescue(self, *, alone: bool = False) -> int:
+        """Free the lanes of the dead."""
+        now = self._now()
+        return await self._database.awrite(lambda connection: rescue.rescue(connection, now, alone=alone))
+
+    async def due_lanes(self, most: int) -> list[DueLane]:
+        """Lanes to tell workers of."""
+        now = self._now()
+        return await self._database.aread(lambda connection: outward.due_lanes(connection, most, now))
+
+    async def mark_queued(self, lanes: Sequence[str]) -> None:
+        """Remember that workers were told of these lanes."""
+        now = self._now()
+        await self._database.awrite(lambda connection: outward.mark_queued(connection, lanes, now))
+
+    async def requeue_stale(self, job_type: str, older_than_seconds: float) -> int:
+        """Make queued lanes due again whose reference seems lost."""
+        before = self._now() - int(older_than_seconds * 1_000_000)
+        return await self._database.awrite(lambda connection: outward.requeue_stale(connection, job_type, before))
+
+    async def unsent(self, most: int) -> list[Unsent]:
+        """Announcements not yet published."""
+        return await self._database.aread(lambda connection: outward.unsent(connection, most))
+
+    async def mark_sent(self, seqs: Sequence[int]) -> None:
+        """Remember that these announcements are confirmed."""
+        now = self._now()
+        await self._database.awrite(lambda connection: outward.mark_sent(connection, seqs, now))
+
+    async def fire_due(self, most: int) -> int:
+        """Turn due schedules into ticks."""
+        now = self._now()
+
+        def work(connection: Connection) -> int:
+            fired = outward.fire_due(connection, self._directory, most, now)
+            if fired:
+                crash_point("timer.before_commit")
+            return fired
+
+        return await self._database.awrite(work)
+
+    async def hold(self, name: str, holder: str, seconds: float) -> bool:
+        """Take or renew a named lease."""
+        now, lease = self._now(), int(seconds * 1_000_000)
+        return await self._database.awrite(lambda connection: rescue.hold(connection, name, holder, lease, now))
+
+    async def channel(self, channel_id: str) -> Channel | None:
+        """A channel by id, at most a second old."""
+        return await self._database.aread(lambda connection: self._directory.snapshot(connection).by_id.get(channel_id))

@@ -1,0 +1,1 @@
+"""Real RabbitMQ and PostgreSQL servers for the tests."""
