@@ -95,7 +95,8 @@ async def open_house(settings: Settings, *, exclusive: bool = False, connect: bo
     connectors = Connectors(HttpLimits(), settings.hosts())
     meters, bell = Meters(), Bell()
     desk = SqlDesk(database, directory, vault, lambda platform: MANIFESTS[platform].version)
-    operations = Operations(Parts(ledger, desk, transport, connectors.manifest, meters, bell))
+    trusted = frozenset(f"{host}:{port}" for host, port in settings.hosts())
+    operations = Operations(Parts(ledger, desk, transport, connectors.manifest, connectors.open, meters, bell, trusted))
     try:
         if connect:
             await transport.start()

@@ -48,3 +48,13 @@ class RunGuard:
         while self._reports:
             channel, error = self._reports.pop(0)
             await asyncio.shield(self._gates.report(channel, error))
+
+
+class FreeGuard:
+    """:class:`domain.ports.CallGuard` for a person's own question (*Test connection*): no lane, no lease, no gate."""
+
+    async def before(self, channel: Channel, route: str, *, writes: bool) -> None:
+        """Nothing stands in the way of a single call that a person waits for."""
+
+    def after(self, channel: Channel, call: ApiCall, error: ShopError | None) -> None:
+        """Nothing is kept: the person sees the answer."""

@@ -227,6 +227,8 @@ def _refusal(channel: Channel | None, claim: Claim) -> Outcome | None:
         return Dead("Its channel was deleted.", "channel_deleted")
     if claim.kind is LaneKind.FIFO and claim.crashes >= CRASHES_TO_DEATH:
         return Dead(f"It killed its worker {claim.crashes} times; look at the worker's log, then replay or discard.", "killed_worker")
+    if channel.fault:
+        return Park(channel.fault, "channel_broken", "channel", 60.0)
     if not channel.enabled:
         return Park(f"Channel {channel.code} is disabled; the work waits until it is enabled.", "channel_disabled", "channel", None)
     return None

@@ -106,6 +106,9 @@ class ReferencedLanes:
         try:
             batch = [await asyncio.wait_for(self._taken.get(), 1.0)]
         except TimeoutError:
+            for reader in self._readers:
+                if reader.done():
+                    reader.result()
             return []
         while len(batch) < most and not self._taken.empty():
             batch.append(self._taken.get_nowait())

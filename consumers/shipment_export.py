@@ -70,7 +70,7 @@ async def _sent_before(run: Run, parcel: Parcel) -> ShopShipment | None:
     for shipment in await run.shop.list_shipments(parcel.external_order_id):
         if shipment.external_shipment_id in ours:
             continue
-        if shipment.note and parcel.shipment_id in shipment.note.split():
+        if shipment.note == parcel.shipment_id:
             return shipment
         if not shipment.note and shipment.tracking_number == parcel.tracking_number and same_contents(shipment.lines, parcel.lines):
             return shipment

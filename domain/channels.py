@@ -44,7 +44,10 @@ class ChannelSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One connection to one shop of one account; ``code`` is unique in its account, ``domain`` everywhere."""
+    """One connection to one shop of one account; ``code`` is unique in its account, ``domain`` everywhere.
+
+    ``fault`` says what keeps it from working at all (a token that no key opens); empty when nothing does.
+    """
 
     id: str
     account_id: str
@@ -56,6 +59,7 @@ class Channel:
     token: SecretStr
     enabled: bool
     settings: ChannelSettings
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from domain.envelope import Envelope, explain
 from domain.errors import MalformedEvent, UnknownName
+from domain.fields import Moment, Whole, YesNo
 
 CONTRACT_VERSION = "1"
 """Version of the published schemas; a changed schema needs a new one."""
@@ -43,7 +44,7 @@ class ShipmentLine(Payload):
 
     external_line_id: str | None = Field(default=None, min_length=1, max_length=100)
     sku: str | None = Field(default=None, min_length=1, max_length=120)
-    quantity: int = Field(ge=1, le=1_000_000)
+    quantity: Whole = Field(ge=1, le=1_000_000)
 
     @model_validator(mode="after")
     def _is_named(self) -> ShipmentLine:
@@ -60,8 +61,8 @@ class ShipmentCreated(Payload):
     carrier: str = Field(min_length=1, max_length=100)
     service: str | None = Field(default=None, max_length=100)
     tracking_number: str | None = Field(default=None, max_length=100)
-    shipped_at: AwareDatetime
-    notify_customer: bool
+    shipped_at: Moment
+    notify_customer: YesNo
     lines: list[ShipmentLine] = Field(min_length=1, max_length=500)
 
 
@@ -70,9 +71,9 @@ class StockChanged(Payload):
 
     sku: str = Sku
     warehouse: str = Field(min_length=1, max_length=100)
-    total: int = Field(ge=0, le=1_000_000_000)
-    allocated: int = Field(ge=0, le=1_000_000_000)
-    version: int | None = Field(default=None, ge=0, le=2**62, description="grows per sku and warehouse; else time orders")
+    total: Whole = Field(ge=0, le=1_000_000_000)
+    allocated: Whole = Field(ge=0, le=1_000_000_000)
+    version: Whole | None = Field(default=None, ge=0, le=2**62, description="grows per sku and warehouse; else time orders")
 
 
 class ProductChanged(Payload):
@@ -85,7 +86,7 @@ class Tick(Payload):
     """``tick.<job_type>``: a schedule is due."""
 
     schedule: str = Field(min_length=1, max_length=100)
-    due: AwareDatetime
+    due: Moment
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, select
 
 from domain.channels import Account, Channel, ChannelSettings
-from domain.errors import UnknownName
+from domain.errors import ConfigurationError, UnknownName
 from storage.tables import accounts, channels
 from storage.vault import Vault
 
@@ -85,6 +85,7 @@ class Directory:
         of_account: dict[str, list[Channel]] = defaultdict(list)
         for row in connection.execute(select(channels).order_by(channels.c.code)):
             account = known[row.account_id]
+            token, fault = self._token(row.token, row.id, row.domain)
             channel = Channel(
                 id=row.id,
                 account_id=row.account_id,
@@ -93,12 +94,20 @@ class Directory:
                 name=row.name,
                 platform=row.platform,
                 domain=row.domain,
-                token=SecretStr(self._vault.open(row.token, f"channel-token/{row.id}/{row.domain}")),
+                token=token,
                 enabled=row.enabled and account.enabled,
                 settings=ChannelSettings.model_validate(row.settings),
+                fault=fault,
             )
             found.channels[account.code, row.code] = channel
             found.by_id[row.id] = channel
             of_account[account.code].append(channel)
         found.of_account.update({code: tuple(members) for code, members in of_account.items()})
         return found
+
+    def _token(self, sealed: str, channel_id: str, domain: str) -> tuple[SecretStr, str]:
+        """The token, or why it cannot be opened: one broken channel must not stop the others."""
+        try:
+            return SecretStr(self._vault.open(sealed, f"channel-token/{channel_id}/{domain}")), ""
+        except ConfigurationError as error:
+            return SecretStr(""), error.sentence

@@ -70,7 +70,7 @@ class SqlJournalStore:
 
     async def open(self) -> None:
         """See the protocol."""
-        await self._database.aread(lambda connection: connection.execute(select(takers.c.id).limit(1)))
+        await self._database.aread(lambda connection: connection.scalar(select(takers.c.id).limit(1)))
         if self._reclaim_all:
             self._reclaim_all = False
             await self._write(lambda connection: self._end(connection, None))
@@ -166,7 +166,8 @@ class SqlJournalStore:
     async def depths(self) -> dict[str, int]:
         """See the protocol."""
         count = select(ENTRIES.c.queue, func.count()).group_by(ENTRIES.c.queue)
-        return await self._database.aread(lambda connection: dict(connection.execute(count).tuples().all()))
+        rows = await self._database.aread(lambda connection: connection.execute(count).all())
+        return {row[0]: row[1] for row in rows}
 
     async def _write(self, work: Work[T]) -> T:
         """Run work to its end also when the caller is cancelled: a claim nobody knows of would wait for its

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from broker.operations.values import (
@@ -19,7 +19,7 @@ from broker.operations.values import (
     ScheduleRow,
     Statistics,
 )
-from domain.channels import ChannelSettings
+from domain.channels import Account, ChannelSettings
 from domain.periods import Period
 
 
@@ -32,6 +32,12 @@ class Desk(Protocol):
 
     async def create_account(self, organization_id: str, code: str, name: str, timezone: str) -> str:
         """A new account; its id."""
+
+    async def organizations(self) -> Mapping[str, str]:
+        """All organizations: id to name."""
+
+    async def accounts(self) -> Sequence[Account]:
+        """All accounts, by code."""
 
     async def create_channel(self, new: NewChannel) -> str:
         """A new channel with no schedules; its id."""

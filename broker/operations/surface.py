@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,7 +11,8 @@ from broker.bell import Bell
 from broker.ledger import Admission, Incoming, Ledger
 from broker.meters import Meters
 from broker.operations.desk import Desk
-from broker.operations.values import Finding, LogFilter, LogRow, NewChannel
+from broker.guard import FreeGuard
+from broker.operations.values import ChannelRow, Finding, LogFilter, LogRow, NewChannel
 from broker.transports.seam import Transport
 from domain.channels import ConnectorManifest
 from domain.envelope import Envelope, parse
@@ -18,6 +20,7 @@ from domain.errors import InputError, MalformedEvent, TowpathError, UnknownName
 from domain.events import payload_of
 from domain.jobs import job_type
 from domain.periods import Period
+from domain.ports import ConnectionCheck, ShopOpener
 from domain.synclog import Trigger
 
 FOLLOW_SECONDS = 0.5
@@ -25,14 +28,19 @@ FOLLOW_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the surface works on. ``manifest_of`` raises UnknownName for a platform that does not exist."""
+    """What the surface works on. ``manifest_of`` raises UnknownName for a platform that does not exist.
+
+    ``trusted`` are shop domains with a port that may be called although they are not public (the sandbox, tests).
+    """
 
     ledger: Ledger
     desk: Desk
     transport: Transport
     manifest_of: Callable[[str], ConnectorManifest]
+    shops: ShopOpener
     meters: Meters
     bell: Bell
+    trusted: frozenset[str] = frozenset()
 
 
 class Operations:
@@ -66,12 +74,33 @@ class Operations:
         manifest = self._parts.manifest_of(new.platform)
         if not new.token.strip():
             raise InputError("A channel needs an access token.", code="token_missing")
+        domain = new.domain.strip().lower()
+        if domain not in self._parts.trusted and not re.match(manifest.domain_pattern, domain):
+            raise InputError(f"{new.domain!r} is no shop domain of {manifest.title}: give the bare name, without https:// or a path.", code="bad_domain")
         if manifest.api_versions and new.settings.api_version not in manifest.api_versions:
             raise InputError(
                 f"{manifest.title} speaks API versions {', '.join(manifest.api_versions)}, not {new.settings.api_version}.",
                 code="unknown_api_version",
             )
         return await self.desk.create_channel(new)
+
+    async def check_channel(self, account: str, channel: str) -> ConnectionCheck:
+        """*Test connection*: ask the shop whether domain and token work and whether the token may write, changing nothing.
+
+        Raises:
+            UnknownName: no such account or channel.
+        """
+        row = await self._channel_row(account, channel)
+        found = await self._parts.ledger.channel(row.id)
+        if found is None or found.fault:
+            return ConnectionCheck(False, False, found.fault if found else "The channel was deleted.")
+        return await self._parts.shops(found, FreeGuard()).check()
+
+    async def _channel_row(self, account: str, channel: str) -> ChannelRow:
+        for row in await self.desk.channels(account):
+            if row.code == channel:
+                return row
+        raise UnknownName(f"Account {account!r} has no channel {channel!r}.", code="unknown_channel")
 
     async def set_schedule(self, account: str, channel: str, job: str, period: Period) -> None:
         """How often a job of a channel runs; only what its connector declares is allowed.
@@ -81,10 +110,7 @@ class Operations:
             InputError: the job cannot be scheduled, or not with this period.
         """
         kind = job_type(job)
-        row = next((each for each in await self.desk.channels(account) if each.code == channel), None)
-        if row is None:
-            raise UnknownName(f"Account {account!r} has no channel {channel!r}.", code="unknown_channel")
-        manifest = self._parts.manifest_of(row.platform)
+        manifest = self._parts.manifest_of((await self._channel_row(account, channel)).platform)
         if not kind.scheduled or job not in manifest.jobs:
             raise InputError(f"{kind.title} of a {manifest.title} channel does not run on a schedule.", code="not_schedulable")
         allowed = manifest.jobs[job]
@@ -154,7 +180,5 @@ def _decode(body: bytes, account: str | None, trigger: Trigger) -> Incoming | In
             envelope = Envelope.model_validate({**envelope.model_dump(), "account": account})
             body = envelope.to_json()
         return Incoming(envelope, payload_of(envelope), body, trigger)
-    except MalformedEvent as error:
-        return error
-    except UnknownName as error:
+    except (MalformedEvent, UnknownName) as error:
         return error

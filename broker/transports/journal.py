@@ -103,7 +103,7 @@ class JournalTransport:
         self._subscriptions.clear()
 
     def _route(self, message: Outgoing) -> tuple[Receipt, list[JournalEntry]]:
-        if not self._router.knows(message.exchange):
+        if not self._router.carries(message):
             return Receipt.REFUSED, []
         try:
             headers = json.dumps(dict(message.headers))

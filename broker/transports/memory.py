@@ -42,7 +42,7 @@ class MemoryBroker:
 
     def put(self, message: Outgoing) -> Receipt:
         """Store a message in every queue that wants it."""
-        if not self.router.knows(message.exchange):
+        if not self.router.carries(message):
             return Receipt.REFUSED
         targets = self.router.targets(message.exchange, message.routing_key)
         for queue in targets:
@@ -171,6 +171,7 @@ class InMemoryTransport:
 
     async def publish(self, batch: Sequence[Outgoing]) -> list[Receipt]:
         """See the seam."""
+        await asyncio.sleep(0)
         return [self._broker.put(message) if self._open else Receipt.REFUSED for message in batch]
 
     async def subscribe(self, queue: str, prefetch: int) -> Subscription:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from broker.topology import Queue, Topology, matches
+from broker.transports.seam import Outgoing
 from domain.errors import ConfigurationError
 
 DEATH_QUEUE = "x-first-death-queue"
@@ -16,6 +17,7 @@ REJECTED = "rejected"
 DELIVERY_LIMIT_REACHED = "delivery_limit"
 
 _KEYS_REMEMBERED = 8192
+_SHORT_STRING = 255
 
 
 class Router:
@@ -30,9 +32,15 @@ class Router:
         }
         self.targets = lru_cache(maxsize=_KEYS_REMEMBERED)(self._targets)
 
-    def knows(self, exchange: str) -> bool:
-        """Whether the topology has an exchange of this name."""
-        return exchange in self._exchanges
+    def carries(self, message: Outgoing) -> bool:
+        """Whether a message could be published at all: a known exchange, and short strings that are short.
+
+        AMQP 0-9-1 (section 4.2.5.3) allows 255 bytes and no zero byte in a routing key, id or content type.
+        """
+        texts = (message.routing_key, message.message_id, message.content_type)
+        return message.exchange in self._exchanges and all(
+            len(text.encode()) <= _SHORT_STRING and "\0" not in text for text in texts
+        )
 
     def queue(self, name: str) -> Queue:
         """The queue of this name.

@@ -18,6 +18,8 @@ from domain.orders import OrderSummary
 from domain.ports import CancelResult
 from domain.shipments import Parcel
 
+CANCELED = "canceled"
+
 
 async def list_orders(caller: Caller, since: datetime | None, until: datetime) -> Sequence[OrderSummary]:
     """Summaries of the orders updated in the window, each once, highest number first.
@@ -39,7 +41,7 @@ async def list_orders(caller: Caller, since: datetime | None, until: datetime) -
 async def read_order(caller: Caller, external_order_id: str) -> dict[str, Any]:
     """The shop's own document of an order."""
     document: dict[str, Any] = await caller.call(
-        READ_ORDER, {"id": order_number(external_order_id)}, about=f"order {external_order_id}"
+        READ_ORDER, {"id": order_number(external_order_id)}, about=_about(external_order_id)
     )
     return document
 
@@ -48,41 +50,47 @@ async def set_order_status(caller: Caller, external_order_id: str, status: str, 
     """Set the status; append the note unless the order has it, which costs a read before the write.
 
     Safe to repeat: the status is absolute, and the read sees the note of a first try whose answer was lost.
-    When status and note stand there already, nothing is written.
+    What that read shows to stand there already is not written again.
     """
     changes = {"status": to_shop(status)}
     hide: tuple[str, ...] = ()
     if note:
         document = await read_order(caller, external_order_id)
         hide = (note, *personal_values(document))
+        if document.get("status") == changes["status"]:
+            del changes["status"]
         if note.strip() not in {known.strip() for known in notes_of(document)}:
             changes["note"] = note
-        elif document.get("status") == changes["status"]:
-            return
-    await _update(caller, external_order_id, changes, hide)
+    if changes:
+        await _update(caller, external_order_id, changes, hide)
 
 
 async def cancel_order(caller: Caller, external_order_id: str) -> CancelResult:
     """Cancel with restock and refund, unless the order is cancelled already: then nothing is done or failed.
 
-    An answer that tells failures may have no ``done`` at all: then the order was not cancelled.
+    Raises:
+        ShopRejected: the shop did nothing at all and said why; it does so under status 200.
     """
     document = await read_order(caller, external_order_id)
-    if document.get("status") == "canceled":
+    if document.get("status") == CANCELED:
         return CancelResult(done=(), failed=())
     hide = personal_values(document)
     answer = await caller.call(
-        CANCEL_ORDER, {"id": order_number(external_order_id)}, about=f"order {external_order_id}", hide=hide
+        CANCEL_ORDER, {"id": order_number(external_order_id)}, about=_about(external_order_id), hide=hide
     )
-    return CancelResult(
-        done=tuple(caller.quotable(line, hide) for line in messages(answer["success"])),
-        failed=tuple(caller.quotable(line, hide) for line in messages(answer.get("errors"))),
-    )
+    done = tuple(caller.quotable(line, hide) for line in messages(answer["success"]))
+    failed = tuple(caller.quotable(line, hide) for line in messages(answer.get("errors")))
+    if failed and not done and (await read_order(caller, external_order_id)).get("status") != CANCELED:
+        raise ShopRejected(
+            f"Channel {caller.channel.code}, {_about(external_order_id)}: the shop did not cancel it: "
+            f"“{'; '.join(failed)}”. Correct the cause, then replay.",
+            status=200,
+        )
+    return CancelResult(done, failed)
 
 
 async def set_order_shipment(caller: Caller, parcel: Parcel) -> None:
-    """Write the parcel as the order's one shipment. The customer is not written to: the parcel itself did
-    that."""
+    """Write the parcel as the order's one shipment, without an e-mail: creating the parcel sent it."""
     changes = {"ship_date": parcel.shipped_on.isoformat()}
     if parcel.shipping_method:
         changes["shipping_method"] = parcel.shipping_method
@@ -112,7 +120,11 @@ async def _update(
     await caller.call(
         UPDATE_ORDER,
         {"id": order_number(external_order_id)},
-        about=f"order {external_order_id}",
+        about=_about(external_order_id),
         body={"order": changes},
         hide=hide,
     )
+
+
+def _about(external_order_id: str) -> str:
+    return f"order {external_order_id}"

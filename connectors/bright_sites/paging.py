@@ -42,6 +42,7 @@ async def read_pages(
         f"Channel {caller.channel.code}: {operation.title} does not come to an end. "
         "The shop repeats a page; it is tried again.",
         code="unreadable_answer",
+        status=200,
     )
 
 

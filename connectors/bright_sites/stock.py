@@ -147,7 +147,7 @@ class _Writing:
                     f"Channel {self.caller.channel.code}, SKU {row.sku}: the shop took the stock of product "
                     f"{product_id} but did not show this row. It is safe to repeat and is tried again."
                 )
-                self.failed[row.sku] = ShopDown(sentence, code="unreadable_answer")
+                self.failed[row.sku] = ShopDown(sentence, code="unreadable_answer", status=200)
 
     def _refused(self, group: Sequence[Change], error: ShopRejected) -> None:
         if error.status != 404:

@@ -104,7 +104,9 @@ def failed_call(call: Call, failure: httpx.TransportError) -> ShopError:
             call.sentence(happened, "It is tried again by itself; check the Shop Domain if it stays.")
         )
     if isinstance(failure, AnswerTooLarge):
-        return _uncertain(call, "got an answer larger than is accepted", code="answer_too_large")
+        return _uncertain(
+            call, "got an answer larger than is accepted", code="answer_too_large", status=failure.status
+        )
     if isinstance(failure, httpx.TimeoutException):
         return _uncertain(call, "got no answer in time")
     return _uncertain(call, "lost the connection before the answer was complete")

@@ -39,7 +39,11 @@ class AddressRefused(httpx.ConnectError):
 
 
 class AnswerTooLarge(httpx.ReadError):
-    """The answer is larger than ``HttpLimits.answer_bytes``."""
+    """The answer, which had this ``status``, is larger than ``HttpLimits.answer_bytes``."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__("answer too large")
+        self.status = status
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
@@ -106,7 +110,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         while chunk := await response.content.readany():
             size += len(chunk)
             if size > self.limits.answer_bytes:
-                raise AnswerTooLarge("answer too large")
+                raise AnswerTooLarge(response.status)
             chunks.append(chunk)
         return b"".join(chunks)
 

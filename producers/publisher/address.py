@@ -30,7 +30,7 @@ class Address:
         return f"{self.host}:{self.port} (virtual host {self.virtual_host})"
 
     def options(self) -> dict[str, Any]:
-        """The part of kombu's connection options that says where and who; TLS always checks certificate and name."""
+        """Where and who, as options of kombu's connection; TLS always checks certificate and name."""
         tls = {
             "cert_reqs": ssl.CERT_REQUIRED,
             "ca_certs": self.ca_file,
@@ -50,8 +50,8 @@ class Address:
 def address_of(url: str, ca_file: str | None = None) -> Address:
     """Read ``amqp://user:password@host:port/vhost`` or ``amqps://…``, special characters percent-encoded.
 
-    ``ca_file`` is the PEM file of the authority that signed the server's certificate, where the system does not
-    know it.
+    ``ca_file`` is the PEM file of the authority that signed the server's certificate, where the system does
+    not know it.
 
     Raises:
         ConfigurationError: the URL or the file cannot be used. The sentence never repeats the URL.
@@ -82,8 +82,8 @@ def address_of(url: str, ca_file: str | None = None) -> Address:
 
 def _unreadable() -> ConfigurationError:
     return ConfigurationError(
-        "The broker URL cannot be read; write amqp://USER:PASSWORD@HOST:PORT/VHOST (amqps:// with TLS) with special "
-        "characters percent-encoded."
+        "The broker URL cannot be read; write amqp://USER:PASSWORD@HOST:PORT/VHOST (amqps:// with TLS), "
+        "special characters percent-encoded."
     )
 
 

@@ -40,10 +40,12 @@ def new_event(
     id: str | None = None,
     **more: Unpack[Attributes],
 ) -> Envelope:
-    """An event of ``type`` for ``account``, about ``data``; with a fresh id and the present time unless given.
+    """An event of ``type`` for ``account`` with ``data``; the id is fresh and the time the present unless
+    given.
 
-    ``source`` names the upstream program. ``source`` and ``id`` together are the identity: whoever may have to publish
-    again after a crash passes an ``id`` that is the same then, for example the number of the shipment.
+    ``source`` names the upstream program. ``source`` and ``id`` together are the identity: whoever may have
+    to publish again after a crash passes an ``id`` that is the same then, for example the number of the
+    shipment.
 
     Raises:
         MalformedEvent: an attribute is missing or not valid; the sentence says which.
@@ -65,8 +67,8 @@ def message_of(envelope: Envelope) -> Outgoing:
     """The message that carries an event, after checking it as its reader will.
 
     Raises:
-        MalformedEvent: not JSON, larger than ``domain.envelope.MAX_BODY_BYTES``, or ``data`` does not have the shape
-            of its type.
+        MalformedEvent: not JSON, larger than ``domain.envelope.MAX_BODY_BYTES``, or ``data`` does not have
+            the shape of its type.
         UnknownName: the type does not exist.
         InputError: no account, or an id or type too long for AMQP.
     """

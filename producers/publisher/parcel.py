@@ -10,13 +10,13 @@ from producers.publisher.promise import PublishResult
 _SENTENCES = {
     Receipt.CONFIRMED: "Event {id} was taken by {place}.",
     Receipt.UNROUTABLE: (
-        "Event {id} came back from {place}: no queue is bound for {key}. Run `towpath topology declare`, then publish "
-        "it again."
+        "Event {id} came back from {place}: no queue is bound for {key}. Run `towpath topology declare`, "
+        "then publish it again."
     ),
     Receipt.REFUSED: "Event {id} was not taken by {place}: {reason} Publish it again when that is mended.",
     Receipt.UNKNOWN: (
-        "Event {id} may or may not have reached {place}: {reason} Publish it again with the same id; a second copy "
-        "does no harm."
+        "Event {id} may or may not have reached {place}: {reason} Publish it again with the same id; "
+        "a second copy does no harm."
     ),
 }
 

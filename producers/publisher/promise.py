@@ -26,11 +26,12 @@ class PublishResult:
 
     - ``confirmed``: the event is stored durably;
     - ``refused``: it was certainly not taken, by the broker's word or because nothing of it was sent;
-    - ``unknown``: it may or may not have arrived. Publish the same envelope again: its id is its identity, so a
-      second copy does no harm;
-    - ``unroutable``: no queue wanted it. The exchange of the topology hands such events to ``towpath.unrouted``, where
-      they become visible as rejected messages, so an event nobody binds is ``confirmed``. Only a broker whose
-      exchange was declared without that alternate exchange can answer ``unroutable``.
+    - ``unknown``: it may or may not have arrived. Publish the same envelope again: its id is its identity, so
+      a second copy does no harm;
+    - ``unroutable``: no queue wanted it. The exchange of the topology hands such events to
+      ``towpath.unrouted``, where they become visible as rejected messages, so an event nobody binds is
+      ``confirmed``. Only a broker whose exchange was declared without that alternate exchange can answer
+      ``unroutable``.
     """
 
     outcome: Receipt
@@ -41,8 +42,8 @@ class PublishResult:
 class Publisher(Protocol):
     """Publishes events; any number of threads may share one.
 
-    Both methods check everything before anything is sent and raise for nothing that happens afterwards: whatever the
-    broker or the network does becomes a :class:`PublishResult` within a bounded time.
+    Both methods check everything before anything is sent and raise for nothing that happens afterwards:
+    whatever the broker or the network does becomes a :class:`PublishResult` within a bounded time.
     """
 
     def publish(self, envelope: Envelope) -> PublishResult:
@@ -62,7 +63,7 @@ class Publisher(Protocol):
         """
 
     def close(self) -> None:
-        """Release everything. Can be called twice; calls of other threads end soon, with their results."""
+        """Release everything; can be called twice. Calls of other threads end, but begin no new try."""
 
     def __enter__(self) -> Self: ...
 

@@ -71,6 +71,8 @@ def channel_rows(
 def _channel_state(channel: Channel, gate: Row[Any] | None, now: int) -> tuple[str, str]:
     if not channel.enabled:
         return "disabled", "Disabled by an operator; its work waits."
+    if channel.fault:
+        return "broken", channel.fault
     if gate is not None and gate.closed_until > now:
         return gate.cause or "closed", f"{gate.sentence} Next try in {(gate.closed_until - now) / 1e6:.0f} s."
     return "connected", ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -62,6 +62,10 @@ class SqlDesk:
         """A new account; its id."""
         now = self._now()
         return await self._change(lambda connection: setup.create_account(connection, organization_id, code, name, timezone, now))
+
+    async def organizations(self) -> Mapping[str, str]:
+        """All organizations: id to name."""
+        return await self._database.aread(overview.organization_names)
 
     async def accounts(self) -> Sequence[Account]:
         """All accounts, by code."""

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from broker.transports.rabbitmq.settings import AmqpSettings
-from broker.transports.rabbitmq.wire import Link, connect
+from broker.transports.rabbitmq.wire import Link, connect, explain
 from broker.transports.waiting import Backoff
 from domain.errors import TransportUnavailable
 
@@ -45,7 +45,9 @@ class Line:
         self._keeper = asyncio.create_task(self._keep())
         if not await self.wait_up(self._settings.connect_timeout):
             await self.close()
-            raise TransportUnavailable(self._reason or f"RabbitMQ at {self._settings.place} does not answer.")
+            raise TransportUnavailable(
+                self._reason or f"RabbitMQ at {self._settings.place}: no answer in time."
+            )
 
     async def wait_up(self, seconds: float | None = None) -> Link | None:
         """The connection as soon as there is one; nothing when ``seconds`` passed without."""
@@ -73,9 +75,9 @@ class Line:
             try:
                 link = await connect(self._settings)
                 await self._prepared(link)
-            except TransportUnavailable as error:
-                self._reason = error.sentence
-                log.info("broker_connect_failed", line=self._name, reason=error.sentence)
+            except Exception as error:  # noqa: BLE001 - a keeper that ends would leave the transport dead
+                self._reason = explain(error)
+                log.info("broker_connect_failed", line=self._name, reason=self._reason)
                 await asyncio.sleep(backoff.pause())
                 continue
             backoff.reset()

@@ -30,8 +30,8 @@ class Publisher:
     """Publishes on a connection of its own, because the broker may block it.
 
     ``REFUSED`` means that the broker said no, or that nothing was sent: no connection or a blocked one for as
-    long as the confirm timeout, an exchange that is not in the topology, headers that AMQP cannot carry, or
-    the rest of a batch whose connection was lost (sending it on another one would overtake what is
+    long as the confirm timeout, an exchange that is not in the topology, texts or headers that AMQP cannot
+    carry, or the rest of a batch whose connection was lost (sending it on another one would overtake what is
     ``UNKNOWN``). A confirm that does not come in time costs the connection, except while the broker blocks
     it: there is nothing wrong with the connection then, and a new one would only carry second copies into the
     blocked broker.
@@ -87,7 +87,7 @@ class Publisher:
                     channel = await self._ready(channel)
                 if channel is None:
                     return
-                if self._router.knows(message.exchange):
+                if self._router.carries(message):
                     self._put(channel, ticket, index, message)
         finally:
             ticket.seal()
@@ -95,7 +95,8 @@ class Publisher:
     @property
     def _waits(self) -> bool:
         link = self._line.link
-        return self._channel is None or link is None or link.blocked or self._window.full
+        usable = self._channel is not None and self._channel.raw.is_open and link is not None
+        return not usable or self.blocked or self._window.full
 
     async def _ready(self, begun: Channel | None) -> Channel | None:
         """The channel as soon as it can be used; nothing after the confirm timeout, or when ``begun`` is

@@ -54,8 +54,7 @@ def parameters(settings: AmqpSettings) -> Any:
         ) from None
     made.ssl_options = pika.SSLOptions(_tls(settings.ca_file), made.host) if scheme == "amqps" else None
     made.heartbeat = settings.heartbeat
-    made.socket_timeout = settings.connect_timeout
-    made.stack_timeout = settings.connect_timeout
+    made.socket_timeout = made.stack_timeout = settings.connect_timeout
     made.connection_attempts = 1
     made.blocked_connection_timeout = None
     made.client_properties = {"product": "Towpath", "connection_name": "towpath"}

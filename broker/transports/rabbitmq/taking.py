@@ -15,7 +15,7 @@ from pika import exceptions as pika_errors
 from broker.transports.bell import Ear
 from broker.transports.rabbitmq.line import Line
 from broker.transports.rabbitmq.unsettled import Unsettled
-from broker.transports.rabbitmq.wire import Channel, Link
+from broker.transports.rabbitmq.wire import Channel, Link, explain
 from broker.transports.routing import Router
 from broker.transports.seam import Taken
 from broker.transports.waiting import Backoff, Deadline
@@ -114,8 +114,8 @@ class RabbitSubscription:
             began = time.monotonic()
             try:
                 reason = await self._consume(link)
-            except TransportUnavailable as error:
-                reason = error.sentence
+            except Exception as error:  # noqa: BLE001 - a keeper that ends would leave the queue untaken
+                reason = explain(error)
             self._detach()
             log.warning("consumer_lost", queue=self.queue.name, reason=reason)
             if time.monotonic() - began > _STEADY_SECONDS:

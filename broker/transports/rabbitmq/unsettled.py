@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class Unsettled:
-    """Delivery tags in the order of arrival. A tag is settled once; saying it twice would close the channel."""
+    """Delivery tags in the order of arrival. A tag is settled once; twice would close the channel."""
 
     def __init__(self) -> None:
         self._tags: OrderedDict[int, None] = OrderedDict()

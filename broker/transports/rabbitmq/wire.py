@@ -13,11 +13,22 @@ from typing import Any
 
 from pika import exceptions as pika_errors
 from pika.adapters.asyncio_connection import AsyncioConnection
+from pika.adapters.utils.connection_workflow import AMQPConnectorStackTimeout
 
 from broker.transports.rabbitmq.settings import AmqpSettings, parameters
 from domain.errors import TransportUnavailable
 
 _CLOSE_SECONDS = 3.0
+
+_SENTENCES: dict[type[BaseException], str] = {
+    pika_errors.ProbableAuthenticationError: "the user name or password was refused.",
+    pika_errors.AuthenticationError: "the user name or password was refused.",
+    pika_errors.ProbableAccessDeniedError: "the virtual host does not exist or this user may not enter it.",
+    pika_errors.IncompatibleProtocolError: "what answers there does not speak AMQP 0-9-1.",
+    pika_errors.ConnectionOpenAborted: "no answer in time.",
+    AMQPConnectorStackTimeout: "no answer in time.",
+    TimeoutError: "no answer in time.",
+}
 
 
 class ChannelLost(TransportUnavailable):
@@ -148,64 +159,55 @@ async def connect(settings: AmqpSettings) -> Link:
     """Open a connection.
 
     Raises:
-        TransportUnavailable: with the reason, after the settings' connect timeout at the latest.
+        TransportUnavailable: with the reason, after the settings' connect timeout per address of the host.
     """
     loop = asyncio.get_running_loop()
     opened: asyncio.Future[Link] = loop.create_future()
+    ended = asyncio.Event()
 
-    def on_open(raw: Any) -> None:
-        if opened.done():
-            raw.close()
+    def done(outcome: Any) -> None:
+        ended.set()
+        if not isinstance(outcome, AsyncioConnection):
+            if not opened.done():
+                opened.set_exception(
+                    TransportUnavailable(f"RabbitMQ at {settings.place}: {explain(outcome)}")
+                )
+        elif opened.done():
+            outcome.close()
         else:
-            opened.set_result(Link(raw, settings))
+            opened.set_result(Link(outcome, settings))
 
-    def on_error(_raw: Any, error: BaseException) -> None:
-        if not opened.done():
-            opened.set_exception(TransportUnavailable(f"RabbitMQ at {settings.place}: {explain(error)}"))
-
-    raw = AsyncioConnection(
-        parameters(settings), on_open_callback=on_open, on_open_error_callback=on_error, custom_ioloop=loop
-    )
+    AsyncioConnection.create_connection([parameters(settings)], on_done=done, custom_ioloop=loop)
     try:
-        async with asyncio.timeout(settings.connect_timeout):
-            return await opened
-    except TimeoutError:
-        raise TransportUnavailable(
-            f"RabbitMQ at {settings.place}: no answer within {settings.connect_timeout:g} s."
-        ) from None
+        return await opened
     finally:
-        if not opened.done() or opened.cancelled():
-            opened.cancel()
-            if not (raw.is_closed or raw.is_closing or raw.is_open):
-                raw.close()
+        # Pika 1.4 cannot be stopped in the middle of the AMQP greeting; its own timeouts end the attempt.
+        if not ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await ended.wait()
 
 
-def explain(error: BaseException | None) -> str:
+def explain(error: Any) -> str:
     """A sentence about a failure; dug out of pika's wrappers, never with credentials."""
+    if not isinstance(error, BaseException):
+        return "connecting was given up."
     while nested := _nested(error):
         error = nested
-    match error:
-        case pika_errors.ProbableAuthenticationError() | pika_errors.AuthenticationError():
-            return "the user name or password was refused."
-        case pika_errors.ProbableAccessDeniedError():
-            return "the virtual host does not exist or this user may not enter it."
-        case pika_errors.IncompatibleProtocolError():
-            return "what answers there does not speak AMQP 0-9-1."
-        case pika_errors.ConnectionClosed() | pika_errors.ChannelClosed():
-            return f"{error.reply_code} {error.reply_text}"
-        case ssl.SSLCertVerificationError():
-            return f"the server's certificate was not accepted: {error.verify_message}."
-        case OSError():
-            return f"{error.strerror or error}."
-        case None:
-            return "the connection ended."
-    return str(error) or f"{type(error).__name__}."
+    if isinstance(error, pika_errors.ConnectionClosed | pika_errors.ChannelClosed):
+        return f"{error.reply_code} {error.reply_text}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the server's certificate was not accepted: {error.verify_message}."
+    for kind, sentence in _SENTENCES.items():
+        if isinstance(error, kind):
+            return sentence
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _nested(error: BaseException | None) -> BaseException | None:
+def _nested(error: BaseException) -> BaseException | None:
     several = getattr(error, "exceptions", None)
     inner = several[-1] if several else getattr(error, "exception", None)
-    if inner is None and error is not None and error.args:
+    if inner is None and error.args:
         inner = error.args[0]
     return inner if isinstance(inner, BaseException) else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -139,11 +140,18 @@ async def collect(subscription: Subscription, count: int, *, most: int = 500) ->
     return taken
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until the other side has made it so; fails after a while."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.02)
+
+
 async def until_depth(transport: Transport, queue: str, depth: int) -> None:
     """Wait until so many messages are ready; fails after a while."""
     async with asyncio.timeout(PATIENCE):
-        while await transport.depth(queue) != depth:
-            await asyncio.sleep(0.02)  # noqa: ASYNC110 - only the server knows
+        while await transport.depth(queue) != depth:  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.02)
 
 
 def bodies(taken: list[Taken]) -> list[bytes]:

@@ -25,6 +25,12 @@ async def test_a_batch_gets_one_receipt_per_message_in_its_order(transport: Tran
     assert receipts == [Receipt.CONFIRMED, Receipt.UNROUTABLE, Receipt.CONFIRMED, Receipt.REFUSED]
 
 
+async def test_texts_longer_than_amqp_allows_are_refused_and_the_rest_goes_on(transport: Transport) -> None:
+    batch = [message("order_import." + "x" * 300), message("order_import.\0"), message()]
+    assert await transport.publish(batch) == [Receipt.REFUSED, Receipt.REFUSED, Receipt.CONFIRMED]
+    await until_depth(transport, PLAIN, 1)
+
+
 async def test_an_empty_batch_has_no_receipts(transport: Transport) -> None:
     assert await transport.publish([]) == []
 

@@ -75,6 +75,13 @@ async def test_a_note_is_appended_once_however_often_it_is_sent(bench: Bench) ->
     assert [method for method, _ in bench.calls()] == ["GET", "PUT", "GET", "GET"]
 
 
+async def test_a_note_on_an_order_that_has_the_status_is_written_without_it(bench: Bench) -> None:
+    [order_id] = bench.sandbox.shop.buy(1)
+    await bench.shop.cancel_order(str(order_id))
+    await bench.shop.set_order_status(str(order_id), "cancelled", "Asked for by phone")
+    assert bench.sandbox.shop.ledger.calls[-1].body == {"order": {"note": "Asked for by phone"}}
+
+
 async def test_a_note_whose_answer_was_lost_is_not_appended_again(bench: Bench) -> None:
     [order_id] = bench.sandbox.shop.buy(1)
     bench.fault("reset_after", method="PUT")
@@ -106,6 +113,12 @@ async def test_cancelling_tells_what_was_done_and_what_failed(bench: Bench) -> N
     assert any("canceled" in line for line in result.done)
     assert len(result.failed) == 1
     assert bench.sandbox.shop.order(order_id)["status"] == "canceled"
+
+
+async def test_an_order_the_shop_will_not_cancel_is_refused_with_its_reason(bench: Bench) -> None:
+    [order_id] = bench.sandbox.shop.buy(1, Wish(status="completed"))
+    with pytest.raises(ShopRejected, match="cannot be canceled"):
+        await bench.shop.cancel_order(str(order_id))
 
 
 async def test_a_cancelled_order_is_left_alone(bench: Bench) -> None:

@@ -150,6 +150,15 @@ def test_the_socket_itself_refuses_an_address_that_got_past_the_names(address: t
         guard.open_socket((family, socket.SOCK_STREAM, 6, "", address))
 
 
+async def test_a_call_that_got_past_the_names_is_refused_at_its_socket(
+    names: dict[str, list[list[str]]], dialled: Dialled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names["shop.example"] = [["127.0.0.1"]]
+    monkeypatch.setattr(SocketGuard, "judge", lambda *_: None)
+    assert isinstance(await attack("https://shop.example/"), AddressRefused)
+    assert dialled == []
+
+
 async def test_a_redirect_to_loopback_is_not_followed() -> None:
     async with wire_server(answers(200)) as inner:
         location = f"Location: http://127.0.0.1:{inner.port}/secret"

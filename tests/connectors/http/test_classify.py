@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Literal
 
 import pytest
@@ -129,7 +128,7 @@ async def test_a_call_ends_as_the_table_says(row: str, repeat: Repeat, ending: E
 
 async def play(repeat: Repeat, ending: Ending) -> tuple[ShopError | None, RecordingGuard]:
     operation = Operation("try", "trying the order", METHODS[repeat], "/orders/{id}", repeat, ("order_id",))
-    async with wire_server(ending if isinstance(ending, Callable) else answers(200)) as server:  # type: ignore[arg-type]
+    async with wire_server(ending if callable(ending) else answers(200)) as server:
         domain, allowed = server.domain, [server.pair]
         base = None
         if ending == "guard":
@@ -189,6 +188,11 @@ async def test_a_throttled_call_says_how_long_to_wait() -> None:
     error, _ = await play("unsafe", answers(429, b"", "Retry-After: 17"))
     assert isinstance(error, errors.ShopThrottled)
     assert error.retry_after == 17
+
+
+async def test_an_answer_that_is_too_large_keeps_its_status() -> None:
+    error, _ = await play("read", answers(200, b"x" * 3000))
+    assert error is not None and (error.code, error.status) == ("answer_too_large", 200)
 
 
 async def test_what_is_not_found_has_the_code_of_the_operation() -> None:

@@ -51,7 +51,9 @@ async def test_a_server_that_never_answers_is_given_up_after_the_connect_timeout
     await proxy.close()
 
 
-async def test_a_wrong_password_is_said_and_never_shown(vhost: Vhost, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_wrong_password_is_said_and_never_shown(
+    vhost: Vhost, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     wrong = vhost.url.replace(":guest@", f":{SECRET}@").replace(":towpath@", f":{SECRET}@")
     with capture_logs() as logs:
@@ -65,7 +67,9 @@ async def test_an_unknown_virtual_host_is_said(vhost: Vhost) -> None:
     assert "virtual host" in await reason_of(vhost.url + "-no-such")
 
 
-@pytest.mark.parametrize("url", [f"amqp://guest:{SECRET}@host:port/", f"amqp://{SECRET}@h/?heartbeat=a", "amqp://h/?no=1"])
+@pytest.mark.parametrize(
+    "url", [f"amqp://guest:{SECRET}@host:port/", f"amqp://{SECRET}@h/?heartbeat=a", "amqp://h/?no=1"]
+)
 def test_a_url_that_cannot_be_read_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         transport_to(url)
@@ -89,7 +93,9 @@ def certificate(tmp_path: Path) -> Path:
     return tmp_path / "cert.pem"
 
 
-async def test_tls_works_with_the_authority_given_and_is_refused_without(vhost: Vhost, certificate: Path) -> None:
+async def test_tls_works_with_the_authority_given_and_is_refused_without(
+    vhost: Vhost, certificate: Path
+) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, certificate.with_name("key.pem"))
     proxy = Proxy(vhost.url, context)

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
 
 import pytest
 
 from broker.topology import INBOX, Queue, Topology
 from broker.transports.rabbitmq import AmqpSettings, RabbitTransport
-from broker.transports.seam import Outgoing, Receipt, Subscription, Taken, Transport
+from broker.transports.seam import Receipt, Subscription, Taken, Transport
 from domain.errors import ConfigurationError, TransportUnavailable
 from tests.broker.transports.proxy import Proxy
 from tests.broker.transports.shape import PLAIN, SHAPE, event, message, numbered
-from tests.broker.transports.sites import PATIENCE, bodies, collect, until_depth
+from tests.broker.transports.sites import PATIENCE, bodies, collect, until, until_depth
 from tests.services.provide import Rabbit
 from tests.services.rabbitmq import Vhost
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.02)  # noqa: ASYNC110 - the condition is the server's
 
 
 class Load:
@@ -90,14 +83,16 @@ async def test_connections_closed_by_the_operator_come_back(
 
 
 @pytest.mark.slow
-async def test_a_killed_node_loses_nothing_confirmed(transport: RabbitTransport, rabbitmq_server: Rabbit) -> None:
+async def test_a_killed_node_loses_nothing_confirmed(
+    transport: RabbitTransport, rabbitmq_server: Rabbit
+) -> None:
     load = Load(transport)
     async with asyncio.TaskGroup() as group:
         group.create_task(load.publish())
         group.create_task(load.consume(await transport.subscribe(PLAIN, 30)))
         await load.grows_by(200)
         await asyncio.to_thread(rabbitmq_server.crash)
-        assert not transport.healthy
+        await until(lambda: not transport.healthy)
         await asyncio.to_thread(rabbitmq_server.restart)
         await load.grows_by(200)
         load.stop()
@@ -142,7 +137,9 @@ async def tighten(transport: RabbitTransport, vhost: Vhost) -> None:
         channel = await transport._consumers.channel()
         await channel.ask(channel.raw.queue_delete, PLAIN)
         channel.close()
-    small = tuple(dataclasses.replace(queue, max_bytes=2000) if queue.name == PLAIN else queue for queue in SHAPE.queues)
+    small = tuple(
+        dataclasses.replace(queue, max_bytes=2000) if queue.name == PLAIN else queue for queue in SHAPE.queues
+    )
     other = RabbitTransport(AmqpSettings(url=vhost.url), dataclasses.replace(SHAPE, queues=small))
     await other.start()
     await other.declare()
@@ -182,24 +179,30 @@ async def test_a_queue_deleted_under_a_taker_is_taken_from_again_when_it_is_back
     assert transport.healthy
     await asyncio.to_thread(rabbitmq_server.rabbitmqctl, "delete_queue", PLAIN, "-p", vhost.name)
     await until(lambda: not transport.healthy)
-    assert await transport.check() == [f"The queue {PLAIN} is missing; make it with `towpath topology declare`."]
+    assert await transport.check() == [
+        f"The queue {PLAIN} is missing; make it with `towpath topology declare`."
+    ]
     await transport.declare()
     await until(lambda: transport.healthy)
     await transport.publish([message(body=b"back")])
     assert bodies(await collect(subscription, 1)) == [b"back"]
 
 
-async def test_the_watchdog_restarts_a_taker_that_the_broker_does_not_feed(transport: RabbitTransport) -> None:
+async def test_the_watchdog_restarts_a_taker_that_the_broker_does_not_feed(
+    transport: RabbitTransport,
+) -> None:
     subscription = await transport.subscribe(PLAIN, 10)
     channel = subscription._channel  # type: ignore[attr-defined]
     (tag,) = channel.raw.consumer_tags
     await channel.ask(channel.raw.basic_cancel, tag)
     await transport.publish([message(body=b"overlooked")])
     assert bodies(await collect(subscription, 1)) == [b"overlooked"]
-    assert transport.healthy
+    await until(lambda: transport.healthy)
 
 
-async def test_a_taker_that_cannot_be_proven_to_consume_is_unhealthy(transport: RabbitTransport, proxy: Proxy) -> None:
+async def test_a_taker_that_cannot_be_proven_to_consume_is_unhealthy(
+    transport: RabbitTransport, proxy: Proxy
+) -> None:
     await transport.subscribe(PLAIN, 10)
     await until(lambda: transport.healthy)
     proxy.freeze()
@@ -224,7 +227,9 @@ async def test_an_acknowledgement_of_a_lost_connection_is_passed_over(
     assert bodies(await collect(await transport.subscribe(PLAIN, 10), 1)) == [b"0"]
 
 
-async def test_messages_are_never_in_two_hands_when_a_single_active_taker_lets_go(transport: RabbitTransport) -> None:
+async def test_messages_are_never_in_two_hands_when_a_single_active_taker_lets_go(
+    transport: RabbitTransport,
+) -> None:
     held: set[bytes] = set()
     doubled: list[bytes] = []
 
@@ -248,7 +253,9 @@ async def test_messages_are_never_in_two_hands_when_a_single_active_taker_lets_g
     assert doubled == []
 
 
-async def test_a_queue_with_other_properties_is_named_with_what_to_do(vhost: Vhost, transport: RabbitTransport) -> None:
+async def test_a_queue_with_other_properties_is_named_with_what_to_do(
+    vhost: Vhost, transport: RabbitTransport
+) -> None:
     other = RabbitTransport(AmqpSettings(url=vhost.url), Topology(queues=(Queue(PLAIN, delivery_limit=3),)))
     await other.start()
     with pytest.raises(ConfigurationError, match=rf"queue {PLAIN} is there with other properties.*delete it"):
@@ -265,18 +272,18 @@ async def test_declaring_says_what_was_made_and_what_was_there(vhost: Vhost) -> 
     await fresh.close()
 
 
-async def test_what_amqp_cannot_carry_is_refused_and_the_rest_goes_on(transport: RabbitTransport) -> None:
+async def test_headers_that_amqp_cannot_carry_are_refused_and_the_rest_goes_on(
+    transport: RabbitTransport,
+) -> None:
     good = message()
-    batch: list[Outgoing] = [
-        dataclasses.replace(good, headers={"no": object()}),
-        dataclasses.replace(good, routing_key="order_import." + "x" * 300),
-        good,
-    ]
-    assert await transport.publish(batch) == [Receipt.REFUSED, Receipt.REFUSED, Receipt.CONFIRMED]
+    batch = [dataclasses.replace(good, headers={"no": object()}), good]
+    assert await transport.publish(batch) == [Receipt.REFUSED, Receipt.CONFIRMED]
     await until_depth(transport, PLAIN, 1)
 
 
-async def test_a_batch_larger_than_the_window_is_confirmed_in_order(vhost: Vhost, transport: RabbitTransport) -> None:
+async def test_a_batch_larger_than_the_window_is_confirmed_in_order(
+    vhost: Vhost, transport: RabbitTransport
+) -> None:
     narrow = RabbitTransport(AmqpSettings(url=vhost.url, window=7), SHAPE)
     await narrow.start()
     results = await asyncio.gather(narrow.publish(numbered(100)), narrow.publish(numbered(100)))

@@ -75,10 +75,19 @@ def test_a_confirm_after_the_waiting_was_given_up_is_for_nobody() -> None:
 
 def test_a_window_is_full_at_its_size_and_has_room_after_a_confirm() -> None:
     window, _ticket = filled(3, size=3)
-    assert window.full
-    oldest = window.oldest
+    states = [window.full]
     window.confirmed(1, multiple=False)
-    assert not window.full
-    assert oldest is not None
-    assert window.oldest is not None
-    assert window.oldest >= oldest
+    states.append(window.full)
+    assert states == [True, False]
+
+
+def test_the_oldest_is_the_first_sent_without_a_confirm() -> None:
+    window, _ticket = filled(3)
+    first = window.oldest
+    window.confirmed(1, multiple=False)
+    second = window.oldest
+    window.confirmed(3, multiple=True)
+    assert first is not None
+    assert second is not None
+    assert first <= second
+    assert window.oldest is None

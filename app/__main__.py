@@ -1,0 +1,16 @@
+"""The process entry: ``towpath`` and ``python -m app``."""
+
+from __future__ import annotations
+
+from console.cli import build
+
+
+def main() -> None:
+    """Run one command line; ends with SystemExit."""
+    from app.doors import doors  # noqa: PLC0415 - importing has no effect, but reading settings early would
+
+    build(doors())()
+
+
+if __name__ == "__main__":
+    main()

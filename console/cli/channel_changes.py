@@ -1,0 +1,209 @@
+"""``towpath channels create|enable|disable|token|settings``: changes to channels."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from console.cli.asking import change, look
+from console.cli.options import JsonOption, PlaceArgument, place
+from console.cli.printing import show, show_json, table, tell, words
+from domain.errors import InputError, UnknownName
+
+if TYPE_CHECKING:
+    from broker.operations import ChannelRow, Operations
+
+TokenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--token", metavar="TOKEN", help="Better left out: it is then asked for, unseen.", show_default=False
+    ),
+]
+StdinOption = Annotated[bool, typer.Option("--token-stdin", help="Read the token from standard input.")]
+
+
+def add(group: typer.Typer) -> None:
+    """Put the commands into the group of channels."""
+    for command in (create, enable, disable, token, settings):
+        group.command(command.__name__)(command)
+
+
+def create(  # noqa: PLR0913 - one option for each thing a channel needs
+    context: typer.Context,
+    account: Annotated[str, typer.Option(metavar="CODE", help="The account it belongs to.")],
+    code: Annotated[str, typer.Option(metavar="CODE", help="Its short code in the account, as bright-main.")],
+    name: Annotated[str, typer.Option(help="Its name, freely changed.")],
+    domain: Annotated[str, typer.Option(metavar="DOMAIN", help="The shop's domain, as shop.example.com.")],
+    platform: Annotated[
+        str, typer.Option(metavar="PLATFORM", help="What the shop runs on.")
+    ] = "bright_sites",
+    given: TokenOption = None,
+    from_stdin: StdinOption = False,
+) -> None:
+    """Make a channel: a connection to one shop. Its jobs do not run on a schedule until a period is set."""
+    secret = _token(given, from_stdin=from_stdin)
+
+    async def work(operations: Operations) -> str:
+        from broker.operations import NewChannel  # noqa: PLC0415 - loads the models
+
+        return await operations.create_channel(NewChannel(account, code, name, platform, domain, secret))
+
+    change(context, work)
+    tell(f"Channel {account}/{code} is there. Next: towpath channels check {account}/{code}")
+    tell(f"and: towpath jobs period {account}/{code} order_import 15m")
+
+
+def enable(context: typer.Context, where: PlaceArgument) -> None:
+    """Let a channel work; what waited for it is due at once."""
+    _switch(context, where, enabled=True)
+    tell(f"Channel {where} is enabled; what waited for it goes on.")
+
+
+def disable(context: typer.Context, where: PlaceArgument) -> None:
+    """Stop a channel: no call is made; its work waits and nothing is lost."""
+    _switch(context, where, enabled=False)
+    tell(f"Channel {where} is disabled; its work waits. Let it go on: towpath channels enable {where}")
+
+
+def _switch(context: typer.Context, where: str, *, enabled: bool) -> None:
+    account, channel = place(where)
+
+    async def work(operations: Operations) -> None:
+        await operations.desk.change_channel(account, channel, enabled=enabled)
+
+    change(context, work)
+
+
+def token(
+    context: typer.Context, where: PlaceArgument, given: TokenOption = None, from_stdin: StdinOption = False
+) -> None:
+    """Set a new access token; what waited for one goes on."""
+    account, channel = place(where)
+    secret = _token(given, from_stdin=from_stdin)
+
+    async def work(operations: Operations) -> None:
+        await operations.desk.change_channel(account, channel, token=secret)
+
+    change(context, work)
+    tell(f"Channel {where} has a new token; what waited goes on. Test it: towpath channels check {where}")
+
+
+def _token(given: str | None, *, from_stdin: bool) -> str:
+    """The token from the option, standard input, or a question whose answer is not shown.
+
+    Raises:
+        typer.BadParameter: none, or both ways at once; nobody to ask.
+    """
+    if given is not None and from_stdin:
+        raise typer.BadParameter("give --token or --token-stdin, not both", param_hint="--token")
+    if from_stdin:
+        given = sys.stdin.readline()
+    elif given is None:
+        if not sys.stdin.isatty():
+            raise typer.BadParameter(
+                "there is nobody to ask for the token: pipe it in with --token-stdin", param_hint="--token"
+            )
+        given = str(typer.prompt("Access token (not shown)", hide_input=True, err=True))
+    if not given.strip():
+        raise typer.BadParameter("the token is empty", param_hint="--token")
+    return given.strip()
+
+
+def settings(
+    context: typer.Context,
+    where: PlaceArgument,
+    changes: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME=VALUE]...",
+            help="As stock_buffer=2 or carriers.ups='UPS Ground'; null takes an entry out.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the settings of a channel, or change some. What waited for a mapping is tried again at once."""
+    account, channel = place(where)
+    wanted = dict(_change_of(text) for text in changes or [])
+
+    async def work(operations: Operations) -> dict[str, Any]:
+        row = await _channel(operations, account, channel)
+        if not wanted:
+            return row.settings.model_dump(mode="json")
+        made = changed(row.settings.model_dump(mode="json"), wanted)
+        await operations.desk.change_channel(
+            account, channel, settings=type(row.settings).model_validate(made)
+        )
+        return made
+
+    members = change(context, work) if wanted else look(context, work)
+    if as_json:
+        show_json(members)
+    else:
+        _show(members)
+
+
+async def _channel(operations: Operations, account: str, channel: str) -> ChannelRow:
+    row = next((each for each in await operations.desk.channels(account) if each.code == channel), None)
+    if row is None:
+        raise UnknownName(
+            f"Account {account!r} has no channel {channel!r}. See 'towpath channels list'.",
+            code="unknown_channel",
+        )
+    return row
+
+
+def _change_of(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise typer.BadParameter(f"{text!r} changes nothing: write NAME=VALUE", param_hint="NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def changed(members: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """The settings with checked changes; ``a.b`` is the entry ``b`` of ``a``, ``None`` takes it out.
+
+    Raises:
+        InputError: an unknown name or a value that cannot be.
+    """
+    from pydantic import ValidationError  # noqa: PLC0415 - loaded only where settings are changed
+
+    from domain.channels import ChannelSettings  # noqa: PLC0415 - same
+    from domain.envelope import explain  # noqa: PLC0415 - same
+
+    made = dict(members)
+    for name, value in changes.items():
+        outer, dot, inner = name.partition(".")
+        if not dot:
+            made[outer] = value
+            continue
+        entries = dict(made.get(outer) or {}) if isinstance(made.get(outer), dict) else {}
+        entries.pop(inner, None)
+        made[outer] = entries if value is None else {**entries, inner.lower(): value}
+    try:
+        return ChannelSettings.model_validate(made).model_dump(mode="json")
+    except ValidationError as error:
+        raise InputError(
+            f"These settings cannot be: {explain(error)}. Nothing was changed.", code="invalid_settings"
+        ) from None
+
+
+def _show(members: dict[str, Any]) -> None:
+    made = table("Setting", "Value")
+    for name, value in members.items():
+        made.add_row(words(name), words(", ".join(_texts(value)) or "-"))
+    show(made)
+
+
+def _texts(value: Any) -> Sequence[str]:
+    if isinstance(value, dict):
+        return [f"{name} = {member}" for name, member in value.items()]
+    if isinstance(value, list):
+        return [str(member) for member in value]
+    return ["-" if value is None else "yes" if value is True else "no" if value is False else str(value)]

@@ -1,0 +1,145 @@
+"""How the demo looks on a terminal: a live line while the day goes on, a table and the verdict at its end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from console.cli.printing import console, output, table
+from console.cli.seams import DemoProgress
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.table import Table
+    from rich.text import Text
+
+PLAIN_SECONDS = 5.0
+"""Where the output is no terminal, a line of progress comes this often."""
+
+
+class DemoView:
+    """Shows progress while it is entered; :meth:`conclude` prints the end. ``quiet`` prints JSON only."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._live: Live | None = None
+        self._last_line = -PLAIN_SECONDS
+
+    def __enter__(self) -> DemoView:
+        if not self._quiet:
+            from rich.live import Live  # noqa: PLC0415 - loaded only where something is drawn
+
+            console().print(
+                "Towpath demo: a trading day against a sandbox shop. Starting the shop and Towpath …"
+            )
+            if sys.stdout.isatty():
+                self._live = Live(console=console(), refresh_per_second=4)
+                self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, progress: DemoProgress) -> None:
+        """Draw how far the day is."""
+        if self._quiet:
+            return
+        if self._live is not None:
+            self._live.update(_board(progress))
+        elif progress.seconds - self._last_line >= PLAIN_SECONDS:
+            self._last_line = progress.seconds
+            console().print(_line(progress))
+
+    def conclude(self, report: Mapping[str, Any]) -> None:
+        """Print the table and the verdict, or all of it as JSON."""
+        if self._quiet:
+            print(json.dumps(report, indent=2, default=str), file=output())  # noqa: T201 - the output asked for
+            return
+        screen = console()
+        screen.print()
+        screen.print(_table(report))
+        screen.print(_verdict(report))
+        for kind in ("lost", "duplicated", "stale", "out_of_order"):
+            for example in report["verdict"]["examples"][kind][:5]:
+                screen.print(f"  {kind.replace('_', ' ')}: {example}", style="red")
+        screen.print(_next_steps(report))
+
+
+def _line(progress: DemoProgress) -> str:
+    crashes = f", worker crashed {progress.crashes}×" if progress.crashes else ""
+    return (
+        f"{progress.seconds:5.1f} s  {progress.scene}: {progress.bought} orders bought, {progress.imported} imported, "
+        f"{progress.events} events, {progress.settled} settled, {progress.waiting} waiting, {progress.calls} API calls{crashes}"
+    )
+
+
+def _board(progress: DemoProgress) -> Table:
+    board = table("", "", numbers=())
+    board.show_header = False
+    board.add_row("time", f"{progress.seconds:.0f} s   {progress.scene}")
+    board.add_row(
+        "orders", f"{progress.bought} bought in the shop, {progress.imported} imported and shipped by the OMS"
+    )
+    board.add_row(
+        "events", f"{progress.events} in, {progress.settled} deliveries settled, {progress.waiting} waiting"
+    )
+    board.add_row("API calls", f"{progress.calls}")
+    board.add_row("crashes", f"{progress.crashes} (the worker is killed once, on purpose)")
+    return board
+
+
+def _table(report: Mapping[str, Any]) -> Table:
+    made = table("The day in numbers", "")
+    deliveries = ", ".join(f"{count} {state}" for state, count in sorted(report["deliveries"].items()))
+    rows = (
+        ("played on", f"{report['broker']} and {report['database']}, {report['seconds']:.0f} s"),
+        ("orders", f"{report['orders']} bought, imported and shipped"),
+        (
+            "events",
+            f"{report['events']} taken in, {report['duplicates']} of them copies; {report['rejected']} bad ones rejected",
+        ),
+        ("deliveries", deliveries),
+        (
+            "API calls",
+            f"{report['calls_made']} made, {report['calls_saved']} saved (one call per event: {report['calls_one_by_one']})",
+        ),
+        (
+            "latency",
+            f"p50 {report['latency_ms']['p50']:.0f} ms, p99 {report['latency_ms']['p99']:.0f} ms (outage and crash included)",
+        ),
+        (
+            "trouble",
+            f"shop down for {report['outage_seconds']:.0f} s, worker killed {report['crashes']}×, answers lost after the write",
+        ),
+    )
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def _verdict(report: Mapping[str, Any]) -> Text:
+    from rich.text import Text  # noqa: PLC0415 - loaded only where something is drawn
+
+    counts = report["verdict"]
+    line = f"lost {counts['lost']}   duplicated {counts['duplicated']}   stale {counts['stale']}   out of order {counts['out_of_order']}"
+    left = f"   left over {report['unfinished']}" if report["unfinished"] else ""
+    passed = report["passed"]
+    return Text(
+        f"Verdict from the shop's own ledger: {line}{left}\n{'PASSED' if passed else 'FAILED'}",
+        style="bold green" if passed else "bold red",
+    )
+
+
+def _next_steps(report: Mapping[str, Any]) -> str:
+    return (
+        f"\nAsk about it:  towpath logs --order 1001 --account {report['account']}\n"
+        f"               towpath messages --order 1001\n"
+        f"               towpath logs --level error --limit 5\n"
+        f"What the processes said: {report['log_file']}"
+    )

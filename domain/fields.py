@@ -1,0 +1,58 @@
+"""Kinds of values as they stand in JSON: what the published schemas call a date-time, an integer or a boolean, and no more."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BeforeValidator, StrictBool
+from pydantic_core import PydanticCustomError
+
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def _is_moment(value: Any) -> Any:
+    if isinstance(value, datetime) or (isinstance(value, str) and _RFC_3339.fullmatch(value)):
+        return value
+    raise PydanticCustomError("moment", "should be RFC 3339 text with an offset, like 2026-03-01T09:30:00Z")
+
+
+def _is_whole(value: Any) -> Any:
+    if isinstance(value, bool | str):
+        raise PydanticCustomError("whole", "should be a whole number, not text or true or false")
+    return value
+
+
+def _is_traceparent(value: Any) -> Any:
+    return None if isinstance(value, str) and not _TRACEPARENT.fullmatch(value) else value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_is_moment)]
+"""An aware datetime, in JSON RFC 3339 text; a bare number is no moment, whatever unit was meant."""
+
+Whole = Annotated[int, BeforeValidator(_is_whole)]
+"""An integer; ``true`` is no 1 and ``"5"`` is no 5."""
+
+YesNo = StrictBool
+"""``true`` or ``false``; no 1, no ``"yes"``."""
+
+Traceparent = Annotated[str | None, BeforeValidator(_is_traceparent)]
+"""A W3C trace context; one that cannot be read is passed over (W3C Trace Context, section 4.3): no event is lost over it."""
+
+
+def has_nul(value: Any) -> bool:
+    """Whether any text of a JSON value, member names included, holds the character NUL, which text columns cannot hold."""
+    level = [value]
+    while level:
+        if any("\0" in text for text in level if isinstance(text, str)):
+            return True
+        below: list[Any] = []
+        for parent in level:
+            if isinstance(parent, dict):
+                below += [*parent.keys(), *parent.values()]
+            elif isinstance(parent, list):
+                below += parent
+        level = below
+    return False

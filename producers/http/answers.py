@@ -1,0 +1,100 @@
+"""What the door answers, as models: the schemas of the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from broker.operations import ChannelRow, LogRow, MessageRow, RejectedRow
+from producers.http.problems import Problem
+
+
+class EventResult(BaseModel):
+    """What became of one event. ``message`` is its id here, ``deliveries`` how many job runs it causes."""
+
+    id: str | None = Field(description="the event's own id, where it could be read")
+    message: str | None = Field(description="the message it became, or of which it is a copy")
+    status: Literal["accepted", "duplicate", "rejected"]
+    deliveries: int = Field(ge=0)
+    problem: Problem | None = Field(default=None, description="only of a rejected event")
+
+
+class EventsAnswer(BaseModel):
+    """One result per event, in the order they were sent. All accepted events are durable."""
+
+    results: list[EventResult]
+
+
+class LogsAnswer(BaseModel):
+    """Sync log rows, newest first; with ``after_id`` oldest first."""
+
+    logs: list[LogRow]
+
+
+class MessagesAnswer(BaseModel):
+    """Messages, newest first, with their deliveries."""
+
+    messages: list[MessageRow]
+
+
+class RejectedAnswer(BaseModel):
+    """What came over a queue for this account and could not become a message, newest first."""
+
+    rejected: list[RejectedRow]
+
+
+class ChannelsAnswer(BaseModel):
+    """The channels of the account."""
+
+    channels: list[ChannelRow]
+
+
+class AnnouncementsAnswer(BaseModel):
+    """CloudEvents for the order system. ``after`` is the position to ask for next."""
+
+    events: list[dict[str, Any]]
+    after: int
+
+
+class ReplayAnswer(BaseModel):
+    """How many deliveries of the message were opened again or released."""
+
+    message: str
+    deliveries: int
+
+
+class DiscardAnswer(BaseModel):
+    """The delivery that was closed for good."""
+
+    delivery: str
+    state: Literal["discarded"] = "discarded"
+
+
+class DiscardRequest(BaseModel):
+    """Why a delivery is given up; stands in the record."""
+
+    model_config = {"extra": "forbid", "str_strip_whitespace": True}
+
+    reason: str = Field(min_length=1, max_length=500, examples=["Order was cancelled by phone."])
+
+
+class Alive(BaseModel):
+    """The process lives."""
+
+    status: Literal["ok"] = "ok"
+
+
+class ReadyFinding(BaseModel):
+    """One thing looked at."""
+
+    subject: Literal["database", "transport"]
+    ok: bool
+    sentence: str
+
+
+class Readiness(BaseModel):
+    """Whether the process can take work."""
+
+    ready: bool
+    findings: list[ReadyFinding]

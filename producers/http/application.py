@@ -1,0 +1,55 @@
+"""Putting the door together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+
+from broker.operations import Operations
+from domain.events import CONTRACT_VERSION
+from producers.http import acting, events, feed, health, lookups, translation
+from producers.http.documented import describe
+from producers.http.door import Door
+from producers.http.limits import HttpLimits
+from producers.http.shell import Shell
+
+_TAGS = [
+    {"name": "events", "description": "Send events."},
+    {"name": "read", "description": "Look things up."},
+    {"name": "operate", "description": "Act on messages and deliveries."},
+    {"name": "health", "description": "For orchestration and monitoring."},
+]
+
+
+def create_app(operations: Operations, limits: HttpLimits | None = None) -> FastAPI:
+    """The HTTP API over an operator surface; nothing runs before the first request.
+
+    Further routes may be added to it; they get the security headers and problem details too.
+    """
+    door = Door(operations, limits or HttpLimits())
+    app = FastAPI(
+        title="Towpath",
+        version=CONTRACT_VERSION,
+        description="Events in, shop calls out. Errors are RFC 9457 problem details.",
+        openapi_tags=_TAGS,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+    )
+    app.state.door = door
+    for module in (events, lookups, feed, acting, health):
+        app.include_router(module.router)
+    translation.install(app)
+    app.add_middleware(Shell)
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await app.state.door.close()

@@ -1,0 +1,1 @@
+"""Tests of the HTTP door on a real server and a real database."""
