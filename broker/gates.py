@@ -125,7 +125,7 @@ class Gates:
     async def report(self, channel: Channel, error: ShopError | None) -> None:
         """Learn from a call that was made: success opens, trouble of the whole shop closes."""
         local = self._local[channel.id]
-        local.probing = False
+        probed, local.probing = local.probing, False
         if isinstance(error, ShopThrottled):
             await self._close(channel, local, "throttled", error.retry_after or gate_wait(local.closings + 1), error.sentence)
         elif isinstance(error, ShopUnauthorized):
@@ -136,16 +136,21 @@ class Gates:
                 await self._close(channel, local, "shop_down", gate_wait(local.closings + 1), error.sentence)
         else:
             local.strikes = 0
-            if local.closings:
+            if local.closings and probed:
+                # Calls that began before the gate closed may still come back well: only a probe opens it.
                 local.closings, local.closed_until = 0, 0.0
                 await self._store.open(channel.id)
                 log.info("gate_opened", channel=channel.code, account=channel.account)
 
     async def _close(self, channel: Channel, local: _Local, cause: str, seconds: float, sentence: str) -> None:
-        if local.closed_until > time.monotonic() and local.cause == cause:
-            return
-        local.closings += 1
+        until = time.monotonic() + seconds
+        if local.closed_until > time.monotonic():
+            # What was under way when the gate closed is no failed probe: it may lengthen the closure, not escalate it.
+            if until <= local.closed_until or cause == "shop_down":
+                return
+        else:
+            local.closings += 1
         local.cause, local.sentence, local.permits = cause, sentence, 0
-        local.closed_until = time.monotonic() + seconds
+        local.closed_until = until
         await self._store.close(channel.id, cause, seconds, local.closings, sentence)
         log.warning("gate_closed", channel=channel.code, account=channel.account, cause=cause, seconds=round(seconds, 1))

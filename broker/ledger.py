@@ -144,12 +144,14 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class DueLane:
-    """A lane whose head may run now and whom no worker has been told of."""
+    """A lane whose head may run now and of which no worker was told. ``token`` and ``since`` name its present turn."""
 
     lane: str
     job_type: str
     account: str
     channel: str
+    token: int
+    since: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +224,8 @@ class Ledger(Protocol):
     async def due_lanes(self, most: int) -> list[DueLane]:
         """Lanes to tell workers of, oldest due first."""
 
-    async def mark_queued(self, lanes: Sequence[str]) -> None:
-        """Remember that workers were told of these lanes."""
+    async def mark_queued(self, told: Sequence[DueLane]) -> None:
+        """Remember that workers were told of these lanes; a lane that was taken up since then is left alone."""
 
     async def requeue_stale(self, job_type: str, older_than_seconds: float) -> int:
         """Make queued lanes due again whose reference seems lost; how many."""

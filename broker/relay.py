@@ -103,8 +103,9 @@ class Relay:
             Outgoing(JOBS, f"{lane.job_type}.{lane.account}.{lane.channel}", reference(lane.lane), new_id()) for lane in due
         ]
         receipts = await self._transport.publish(batch) if batch else []
-        crash_point("relay.after_publish") if batch else None
-        told = [lane.lane for lane, receipt in zip(due, receipts, strict=True) if receipt is Receipt.CONFIRMED]
+        if batch:
+            crash_point("relay.after_publish")
+        told = [lane for lane, receipt in zip(due, receipts, strict=True) if receipt is Receipt.CONFIRMED]
         if told:
             await self._ledger.mark_queued(told)
             self._meters.announced.inc(len(told))

@@ -29,6 +29,10 @@ from domain.states import DeliveryState
 from domain.synclog import ApiCall, Level
 
 
+GATE_CAUSES = frozenset({"throttled", "shop_down", "unauthorized"})
+"""Waits that a channel's gate imposes; passing from one to another is still the same wait."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """When an attempt ran and which calls it made."""
@@ -56,7 +60,7 @@ def judge(outcome: Outcome, delivery: Delivery, attempt: Attempt) -> Verdict:
     if isinstance(outcome, Retry):
         return _retry(outcome, delivery, attempt, Level.ERROR)
     if isinstance(outcome, Park):
-        repeated = delivery.cause == outcome.cause and not attempt.calls
+        repeated = not attempt.calls and (delivery.cause == outcome.cause or {delivery.cause, outcome.cause} <= GATE_CAUSES)
         return _verdict(
             delivery, attempt, DeliveryState.OPEN, "Park", Level.WARNING, code=outcome.code, sentence=outcome.sentence,
             cause=outcome.cause, due_in=outcome.until_seconds, unsure=delivery.unsure, logged=not repeated,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from broker.handling import Run
 from domain.errors import ShopRejected
@@ -35,7 +35,7 @@ async def _find_changed(run: Run) -> Outcome:
         FollowUp(
             "order.updated" if order.external_order_id in seen else "order.created",
             f"{run.channel.id}/order/{order.external_order_id}/{iso(order.updated_at)}",
-            {"external_order_id": order.external_order_id},
+            {"external_order_id": order.external_order_id, "updated_at": iso(order.updated_at)},
         )
         for order in sorted(fresh, key=lambda order: order.updated_at)
     )
@@ -53,11 +53,11 @@ async def _import_one(run: Run) -> Outcome:
     payload = run.item.payload
     assert isinstance(payload, ChannelOrder)
     seen = await run.memory.order_seen(run.channel.id, payload.external_order_id)
+    if seen is not None and payload.updated_at is not None and payload.updated_at <= seen:
+        return _unchanged(payload.external_order_id, seen, read=0)
     order = _pushed(run, payload) or (await run.shop.read_order(payload.external_order_id))[0]
     if seen is not None and order.updated_at <= seen:
-        return Skipped(
-            f"Order {order.external_order_id} is already recorded as of {iso(seen)}.", "unchanged", Effects(Counts(read=1, skipped=1))
-        )
+        return _unchanged(order.external_order_id, seen, read=1)
     document = order.model_dump(mode="json")
     return Done(
         f"Order {order.external_order_id} ({order.status}) imported with {len(order.lines)} lines.",
@@ -67,6 +67,10 @@ async def _import_one(run: Run) -> Outcome:
             announcements=(Announcement("order.imported", document, order.external_order_id),),
         ),
     )
+
+
+def _unchanged(order_id: str, seen: datetime, *, read: int) -> Skipped:
+    return Skipped(f"Order {order_id} is already recorded as of {iso(seen)}.", "unchanged", Effects(Counts(read=read, skipped=1)))
 
 
 def _pushed(run: Run, payload: ChannelOrder) -> Order | None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 
 from domain.periods import Period
 
@@ -40,6 +42,16 @@ class ChannelSettings(BaseModel):
     calls_per_second: float = Field(default=10.0, gt=0, le=10_000)
     burst: int = Field(default=20, ge=1, le=10_000)
     import_overlap_seconds: int = Field(default=300, ge=0)
+
+    @field_validator("timezone")
+    @classmethod
+    def _exists(cls, name: str) -> str:
+        try:
+            return ZoneInfo(name).key
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise PydanticCustomError(
+                "timezone", "is no timezone; use a name such as Europe/Berlin"
+            ) from None
 
 
 @dataclass(frozen=True, slots=True)

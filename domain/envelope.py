@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError, from_json
@@ -20,8 +20,9 @@ MAX_BODY_BYTES = 256 * 1024
 FAR_AHEAD = timedelta(hours=24)
 """How far ahead of our clock the ``time`` of an event may be.
 
-Where stock has no version, ``time`` decides which level is newer: one level from a clock that runs years ahead would
-keep out every true one until then. A day leaves room for a local time sent as UTC (at most 14 hours).
+Where stock has no version, ``time`` decides which level is newer: one level from a clock that runs years
+ahead would keep out every true one until then. A day leaves room for a local time sent as UTC (14 hours at
+most).
 """
 
 STRUCTURED = "application/cloudevents+json"
@@ -29,6 +30,16 @@ BATCH = "application/cloudevents-batch+json"
 
 _NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _EXTENSION = re.compile(r"[a-z0-9]+")
+_EXTENSIONS_SCHEMA: dict[str, Any] = {
+    "propertyNames": {"pattern": "^[a-z0-9]+$"},
+    "additionalProperties": {"type": ["string", "integer", "boolean", "null"]},
+}
+_BAD_NAME: LiteralString = (
+    "attribute {name} may only have the letters a-z and digits in its name; rename it or move it into data"
+)
+_BAD_VALUE: LiteralString = (
+    "attribute {name} should be text, a whole number, true or false; move anything else into data"
+)
 _PREFIXES = ("cloudevents:", "cloudevents_")
 
 
@@ -36,12 +47,14 @@ class Envelope(BaseModel):
     """One event: who says what happened (``source``, ``id``), of which ``type``, about which business key.
 
     ``account`` and ``channel`` are the short codes people gave them. ``data`` is checked against the type by
-    :func:`domain.events.payload_of`. Attribute names and rules: CloudEvents 1.0 specification, section 3. Further
-    extension attributes are kept; their names have only lower-case letters and digits, their values are text, whole
-    numbers, true or false (section 3.1).
+    :func:`domain.events.payload_of`. Attribute names and rules: CloudEvents 1.0 specification, section 3.
+    Further extension attributes are kept; their names have only lower-case letters and digits, their values
+    are text, whole numbers, true or false (section 3.1).
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow", ser_json_inf_nan="constants")
+    model_config = ConfigDict(
+        frozen=True, extra="allow", ser_json_inf_nan="constants", json_schema_extra=_EXTENSIONS_SCHEMA
+    )
 
     specversion: str = Field(default="1.0", pattern=r"^1\.0$")
     id: str = Field(min_length=1, max_length=200)
@@ -61,11 +74,9 @@ class Envelope(BaseModel):
         for name, value in (self.model_extra or {}).items():
             about = {"name": repr(name[:40])}
             if not _EXTENSION.fullmatch(name):
-                words = "attribute {name} may only have the letters a-z and digits in its name; rename it or move it into data"
-                raise PydanticCustomError("extension_name", words, about)
+                raise PydanticCustomError("extension_name", _BAD_NAME, about)
             if not (value is None or isinstance(value, str | bool | int)):
-                words = "attribute {name} should be text, a whole number, true or false; move anything else into data"
-                raise PydanticCustomError("extension_value", words, about)
+                raise PydanticCustomError("extension_value", _BAD_VALUE, about)
         return self
 
     @property
@@ -92,22 +103,23 @@ def parse(body: bytes, clock: Clock = utc_now) -> Envelope:
     """Read one structured-mode event at the door.
 
     Raises:
-        MalformedEvent: larger than :data:`MAX_BODY_BYTES`, not UTF-8, not JSON, not an envelope, or its ``time`` more
-            than :data:`FAR_AHEAD` ahead of ``clock``; the sentence says which and where.
+        MalformedEvent: larger than :data:`MAX_BODY_BYTES`, not UTF-8, not JSON, not an envelope, or its
+            ``time`` more than :data:`FAR_AHEAD` ahead of ``clock``; the sentence says which and where.
     """
     _check_size(body)
     envelope = read_back(body)
     if envelope.time is not None and envelope.time > clock() + FAR_AHEAD:
+        hours = FAR_AHEAD // timedelta(hours=1)
         raise MalformedEvent(
-            f"The event says it happened at {iso(envelope.time)}, more than {FAR_AHEAD // timedelta(hours=1)} hours ahead of "
-            "our clock. Set the sender's clock right, or leave time out.",
+            f"The event says it happened at {iso(envelope.time)}, more than {hours} hours ahead of our clock."
+            " Set the sender's clock right, or leave time out.",
             code="clock_far_off",
         )
     return envelope
 
 
 def read_back(body: bytes) -> Envelope:
-    """Read one event that :func:`parse` accepted before: neither size nor clock is looked at again.
+    """Read an event that :func:`parse` accepted before: size and clock are not looked at again.
 
     Raises:
         MalformedEvent: not UTF-8, not JSON (RFC 8259), with the character NUL, or not an envelope.
@@ -123,14 +135,16 @@ def read_back(body: bytes) -> Envelope:
     except ValidationError as error:
         if error.errors()[0]["type"] == "json_invalid":
             raise MalformedEvent("The body is not JSON: " + explain(error), code="not_json") from None
-        raise MalformedEvent("The envelope is not valid: " + explain(error), code="invalid_envelope") from None
+        raise MalformedEvent(
+            "The envelope is not valid: " + explain(error), code="invalid_envelope"
+        ) from None
 
 
 def parse_binary(headers: Mapping[str, Any], body: bytes, clock: Clock = utc_now) -> Envelope:
     """Read one binary-mode event: attributes in ``cloudEvents:``-prefixed headers, the data as the body.
 
-    The prefix may also be ``cloudEvents_`` (CloudEvents AMQP protocol binding 1.0, section 3.1.3.1). What is accepted
-    is sure to read back from :meth:`Envelope.to_json`.
+    The prefix may also be ``cloudEvents_`` (CloudEvents AMQP protocol binding 1.0, section 3.1.3.1). What is
+    accepted is sure to read back from :meth:`Envelope.to_json`.
 
     Raises:
         MalformedEvent: as :func:`parse`; an attribute that is not UTF-8 or stands in two headers.
@@ -141,7 +155,9 @@ def parse_binary(headers: Mapping[str, Any], body: bytes, clock: Clock = utc_now
     try:
         envelope = Envelope.model_validate(attributes)
     except ValidationError as error:
-        raise MalformedEvent("The envelope is not valid: " + explain(error), code="invalid_envelope") from None
+        raise MalformedEvent(
+            "The envelope is not valid: " + explain(error), code="invalid_envelope"
+        ) from None
     return parse(envelope.to_json(), clock)
 
 
@@ -155,7 +171,8 @@ def is_binary_mode(headers: Mapping[str, Any], content_type: str | None) -> bool
 def _check_size(body: bytes) -> None:
     if len(body) > MAX_BODY_BYTES:
         raise MalformedEvent(
-            f"The body has {len(body)} bytes; at most {MAX_BODY_BYTES} are accepted. Send a reference instead.",
+            f"The body has {len(body)} bytes; at most {MAX_BODY_BYTES} are accepted. "
+            "Send a reference instead.",
             code="body_too_large",
         )
 
@@ -181,7 +198,9 @@ def _attributes(headers: Mapping[str, Any]) -> dict[str, Any]:
             continue
         name = lowered[len(_PREFIXES[0]) :]
         if name in attributes:
-            raise MalformedEvent(f"The attribute {name[:40]!r} stands in two headers.", code="duplicate_member")
+            raise MalformedEvent(
+                f"The attribute {name[:40]!r} stands in two headers.", code="duplicate_member"
+            )
         attributes[name] = _plain(name, value)
     return attributes
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from domain.envelope import Envelope, explain
 from domain.errors import MalformedEvent, UnknownName
 from domain.fields import Moment, Whole, YesNo
+from domain.orders import Order
 
 CONTRACT_VERSION = "1"
 """Version of the published schemas; a changed schema needs a new one."""
@@ -29,6 +30,7 @@ class ChannelOrder(Payload):
 
     external_order_id: str = OrderId
     order: dict[str, Any] | None = Field(default=None, description="the platform's own document, as a hint")
+    updated_at: AwareDatetime | None = Field(default=None, description="when the shop last changed it: saves a call if known")
 
 
 class OrderStatusChanged(Payload):
@@ -39,8 +41,14 @@ class OrderStatusChanged(Payload):
     note: str | None = Field(default=None, max_length=2000)
 
 
+def _named_by(member: str) -> dict[str, JsonValue]:
+    return {"required": [member], "properties": {member: {"type": "string"}}}
+
+
 class ShipmentLine(Payload):
     """One line of a parcel, named by the shop's line id or by SKU; the quantity is at least 1."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [_named_by("external_line_id"), _named_by("sku")]})
 
     external_line_id: str | None = Field(default=None, min_length=1, max_length=100)
     sku: str | None = Field(default=None, min_length=1, max_length=120)
@@ -73,7 +81,9 @@ class StockChanged(Payload):
     warehouse: str = Field(min_length=1, max_length=100)
     total: Whole = Field(ge=0, le=1_000_000_000)
     allocated: Whole = Field(ge=0, le=1_000_000_000)
-    version: Whole | None = Field(default=None, ge=0, le=2**62, description="grows per sku and warehouse; else time orders")
+    version: Annotated[Whole, Field(ge=0, le=2**62)] | None = Field(
+        default=None, description="grows per sku and warehouse; else time orders"
+    )
 
 
 class ProductChanged(Payload):
@@ -100,20 +110,37 @@ class EventType:
     meaning: str
 
 
+_ORDER = "external_order_id"
+
 EVENT_TYPES: dict[str, EventType] = {
     entry.name: entry
     for entry in (
-        EventType("order.created", ChannelOrder, "channel", "external_order_id", "An order was placed in a shop."),
-        EventType("order.updated", ChannelOrder, "channel", "external_order_id", "An order changed in a shop."),
-        EventType("order.cancelled", ChannelOrder, "channel", "external_order_id", "An order was cancelled in a shop."),
-        EventType("order.status_changed", OrderStatusChanged, "oms", "external_order_id", "The OMS moved an order on."),
-        EventType("shipment.created", ShipmentCreated, "oms", "external_order_id", "A parcel left the warehouse."),
+        EventType("order.created", ChannelOrder, "channel", _ORDER, "An order was placed in a shop."),
+        EventType("order.updated", ChannelOrder, "channel", _ORDER, "An order changed in a shop."),
+        EventType("order.cancelled", ChannelOrder, "channel", _ORDER, "An order was cancelled in a shop."),
+        EventType("order.status_changed", OrderStatusChanged, "oms", _ORDER, "The OMS moved an order on."),
+        EventType("shipment.created", ShipmentCreated, "oms", _ORDER, "A parcel left the warehouse."),
         EventType("stock.changed", StockChanged, "oms", "sku", "The stock of a SKU in a warehouse changed."),
         EventType("product.changed", ProductChanged, "oms", "", "The OMS changed a product."),
     )
 }
 
 TICK_PREFIX = "tick."
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedType:
+    """One type Towpath itself publishes on ``towpath.oms``: its document and what it says."""
+
+    name: str
+    payload: type[BaseModel]
+    meaning: str
+
+
+ANNOUNCED_TYPES: dict[str, AnnouncedType] = {
+    entry.name: entry
+    for entry in (AnnouncedType("order.imported", Order, "An order of a shop was read and recorded."),)
+}
 
 
 def event_type(name: str) -> EventType:
@@ -127,7 +154,9 @@ def event_type(name: str) -> EventType:
     if name.startswith(TICK_PREFIX) and len(name) > len(TICK_PREFIX):
         return EventType(name, Tick, "timer", "schedule", "A schedule is due.")
     known = ", ".join(EVENT_TYPES)
-    raise UnknownName(f"Nobody listens to events of type {name!r}. Known: {known}, tick.<job_type>.", code="unknown_type")
+    raise UnknownName(
+        f"Nobody listens to events of type {name!r}. Known: {known}, tick.<job_type>.", code="unknown_type"
+    )
 
 
 def payload_of(envelope: Envelope) -> Payload:
@@ -141,7 +170,9 @@ def payload_of(envelope: Envelope) -> Payload:
     try:
         return kind.payload.model_validate(envelope.data)
     except ValidationError as error:
-        raise MalformedEvent(f"data of {envelope.type} is not valid: {explain(error)}", code="invalid_payload") from None
+        raise MalformedEvent(
+            f"data of {envelope.type} is not valid: {explain(error)}", code="invalid_payload"
+        ) from None
 
 
 def business_key(envelope: Envelope, payload: Payload) -> str:

@@ -1,12 +1,12 @@
-"""Kinds of values as they stand in JSON: what the published schemas call a date-time, an integer or a boolean, and no more."""
+"""Kinds of values as they stand in JSON: what the schemas call date-time, integer or boolean, no more."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import MAXYEAR, UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BeforeValidator, StrictBool
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StrictBool
 from pydantic_core import PydanticCustomError
 
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
@@ -19,6 +19,12 @@ def _is_moment(value: Any) -> Any:
     raise PydanticCustomError("moment", "should be RFC 3339 text with an offset, like 2026-03-01T09:30:00Z")
 
 
+def _in_utc(moment: datetime) -> datetime:
+    if not 1 < moment.year < MAXYEAR:
+        raise PydanticCustomError("moment_range", "should lie between the years 2 and 9998")
+    return moment.astimezone(UTC)
+
+
 def _is_whole(value: Any) -> Any:
     if isinstance(value, bool | str):
         raise PydanticCustomError("whole", "should be a whole number, not text or true or false")
@@ -29,8 +35,11 @@ def _is_traceparent(value: Any) -> Any:
     return None if isinstance(value, str) and not _TRACEPARENT.fullmatch(value) else value
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_is_moment)]
-"""An aware datetime, in JSON RFC 3339 text; a bare number is no moment, whatever unit was meant."""
+Moment = Annotated[AwareDatetime, BeforeValidator(_is_moment), AfterValidator(_in_utc)]
+"""A datetime in UTC, in JSON RFC 3339 text; a bare number is no moment, whatever unit was meant.
+
+The outermost years are refused because a change of timezone there leaves the calendar.
+"""
 
 Whole = Annotated[int, BeforeValidator(_is_whole)]
 """An integer; ``true`` is no 1 and ``"5"`` is no 5."""
@@ -39,11 +48,11 @@ YesNo = StrictBool
 """``true`` or ``false``; no 1, no ``"yes"``."""
 
 Traceparent = Annotated[str | None, BeforeValidator(_is_traceparent)]
-"""A W3C trace context; one that cannot be read is passed over (W3C Trace Context, section 4.3): no event is lost over it."""
+"""A W3C trace context; one that cannot be read is passed over, as W3C Trace Context, section 4.3, asks."""
 
 
 def has_nul(value: Any) -> bool:
-    """Whether any text of a JSON value, member names included, holds the character NUL, which text columns cannot hold."""
+    """Whether a text or name in a JSON value holds the character NUL, which text columns refuse."""
     level = [value]
     while level:
         if any("\0" in text for text in level if isinstance(text, str)):

@@ -11,17 +11,20 @@ from zoneinfo import ZoneInfo
 from domain.errors import InputError
 
 _MINUTES = {"5m": 5, "10m": 10, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "4h": 240, "6h": 360, "12h": 720}
-_DAILY = re.compile(r"^daily@([01]\d|2[0-3]):([0-5]\d)$")
+_DAILY = re.compile(r"daily@([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """``None`` (never), every so many minutes, or daily at a local time. Written as ``none``, ``15m``, ``2h``, ``daily@06:30``."""
+    """``None`` (never), every so many minutes, or daily at a local time.
+
+    Written as ``none``, ``15m``, ``2h``, ``daily@06:30``. Raises InputError for any other text.
+    """
 
     text: str
 
     def __post_init__(self) -> None:
-        if self.text != "none" and self.text not in _MINUTES and not _DAILY.match(self.text):
+        if self.text != "none" and self.text not in _MINUTES and not _DAILY.fullmatch(self.text):
             allowed = ", ".join(["none", *_MINUTES, "daily@HH:MM"])
             raise InputError(f"{self.text!r} is no period. Allowed: {allowed}.", code="unknown_period")
 
@@ -42,7 +45,7 @@ ALL_PERIODS = (NEVER, *(Period(text) for text in _MINUTES))
 
 
 def jitter_of(schedule_id: str, every: timedelta) -> timedelta:
-    """A stable share of the interval (at most a tenth, at most 5 minutes) that spreads schedules over time."""
+    """A stable share of the interval, at most a tenth and at most 5 minutes: it spreads schedules in time."""
     share = int.from_bytes(hashlib.blake2b(schedule_id.encode(), digest_size=8).digest()) / 2**64
     return min(every / 10, timedelta(minutes=5)) * share
 
@@ -50,9 +53,10 @@ def jitter_of(schedule_id: str, every: timedelta) -> timedelta:
 def next_due(period: Period, after: datetime, *, schedule_id: str, timezone: str = "UTC") -> datetime | None:
     """The first due instant strictly after ``after``; ``None`` for a period of never.
 
-    Interval periods stand on a grid from the epoch plus a stable jitter, so that any timer computes the same
-    instant and changing a period never fires retroactively. Daily periods follow the wall clock of ``timezone``;
-    a local time that a clock change skips is taken at the instant the clock jumps to.
+    Interval periods stand on a grid from the epoch plus a stable jitter, so that any timer finds the same
+    instant and changing a period never fires retroactively. Daily periods follow the wall clock of
+    ``timezone``: a local time that a clock change skips is read with the offset before the change, of one that
+    comes twice the first is taken (RFC 5545, section 3.3.5).
     """
     if period.never:
         return None

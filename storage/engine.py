@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
+from sqlite3 import OperationalError
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
@@ -59,8 +61,9 @@ def _sqlite(url: URL, connections: int) -> Engine:
 
     def prepare(connection: SqliteConnection, _record: Any) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        for pragma in ("busy_timeout=30000", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
+        _ensure_wal(connection)
 
     def begin(connection: Any) -> None:
         # One writer at a time is what SQLite can do; asking for the lock at once avoids upgrades that fail.
@@ -70,3 +73,18 @@ def _sqlite(url: URL, connections: int) -> Engine:
     event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", begin)
     return engine
+
+
+def _ensure_wal(connection: SqliteConnection, patience: float = 30.0) -> None:
+    """Switch the file to WAL once. SQLite refuses at once, without its busy wait, while another process does the same
+    or recovers the log of a process that was killed."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)

@@ -37,6 +37,7 @@ class JournalSubscription:
         self._taker: str | None = None
         self._in_hand: set[int] = set()
         self._claimed: deque[Taken] = deque()
+        self._given_up: list[str] = []
         self._claiming: asyncio.Task[None] | None = None
         self._more = False
         self._backoff = Backoff(most=2.0)
@@ -48,8 +49,14 @@ class JournalSubscription:
         return self._taker
 
     async def begin(self) -> None:
-        """Get the first lease, so that the order of subscribing decides who is active."""
-        await self._register()
+        """Get the first lease, so that the order of subscribing decides who is active.
+
+        Where the database does not answer, taking gets it.
+        """
+        try:
+            await self._register()
+        except StorageUnavailable as error:
+            log.warning("take_failed", queue=self._queue.name, reason=error.sentence)
 
     async def take(self, most: int, wait: float) -> list[Taken]:
         """See the seam."""
@@ -100,13 +107,14 @@ class JournalSubscription:
         if self._claiming:
             await asyncio.wait([self._claiming])
         self._store.bell.leave(self._queue.name, self._ear)
-        taker = self._taker
         self._reset()
-        if taker is not None:
-            await self._retire(taker)
+        try:
+            await asyncio.shield(self._retire_given_up())
+        except StorageUnavailable as error:
+            log.warning("release_failed", queue=self._queue.name, reason=error.sentence)
 
     def lose(self, taker: str) -> None:
-        """The lease of ``taker`` ended: what was in hand belongs to others now."""
+        """The lease of ``taker`` ended or is not to be trusted: what was in hand belongs to others now."""
         if taker == self._taker:
             log.warning("lease_lost", queue=self._queue.name, in_hand=len(self._in_hand))
             self._reset()
@@ -126,23 +134,30 @@ class JournalSubscription:
             await asyncio.shield(self._claiming)
 
     async def _claim_now(self, room: int, certain: bool) -> None:
-        taker = self._taker
         try:
-            if taker is None:
-                taker = await self._register()
+            await self._retire_given_up()
+            taker = self._taker or await self._register()
             if certain or await self._store.ready(taker, self._queue.name):
-                claimed = await self._store.claim(taker, self._queue.name, room)
-                self._more = len(claimed) == room
-                self._keep(taker, claimed)
+                await self._claim_as(taker, room)
             self._backoff.reset()
-        except LeaseLost:
-            if taker is not None:
-                self.lose(taker)
         except StorageUnavailable as error:
             log.warning("take_failed", queue=self._queue.name, reason=error.sentence)
             await asyncio.sleep(self._backoff.pause())
         finally:
             self._claiming = None
+
+    async def _claim_as(self, taker: str, room: int) -> None:
+        try:
+            claimed = await self._store.claim(taker, self._queue.name, room)
+        except LeaseLost:
+            self.lose(taker)
+        except StorageUnavailable:
+            # It may have been committed: what nobody knows to be in hand must not stay with a living taker.
+            self.lose(taker)
+            raise
+        else:
+            self._more = len(claimed) == room
+            self._keep(taker, claimed)
 
     def _keep(self, taker: str, claimed: Sequence[Claimed]) -> None:
         if taker != self._taker:
@@ -158,11 +173,11 @@ class JournalSubscription:
         self._taker = taker
         return taker
 
-    async def _retire(self, taker: str) -> None:
-        try:
-            await asyncio.shield(self._store.retire(taker))
-        except StorageUnavailable as error:
-            log.warning("release_failed", queue=self._queue.name, reason=error.sentence)
+    async def _retire_given_up(self) -> None:
+        """Give back what earlier takers of this subscription still hold, without waiting for their leases."""
+        while self._given_up:
+            await self._store.retire(self._given_up[0])
+            del self._given_up[0]
 
     def _hand_out(self, most: int) -> list[Taken]:
         return [self._claimed.popleft() for _ in range(min(most, len(self._claimed)))]
@@ -178,13 +193,13 @@ class JournalSubscription:
             self._ear.wake()
 
     def _give_up(self, taker: str, error: StorageUnavailable) -> None:
-        """Whether the write happened is unknown: leave the rest to the end of the lease, as after a lost
-        connection.
-        """
+        """Whether the write happened is unknown: let everything go, as after a lost connection."""
         log.warning("settle_unknown", queue=self._queue.name, reason=error.sentence)
         self.lose(taker)
 
     def _reset(self) -> None:
+        if self._taker is not None:
+            self._given_up.append(self._taker)
         self._taker = None
         self._generation += 1
         self._in_hand.clear()

@@ -31,8 +31,8 @@ def demo(
 ) -> None:
     """Play a trading day against a sandbox shop.
 
-    The verdict is computed from the shop's own books: exit code 0 only where nothing was lost, duplicated, stale or
-    out of order.
+    The verdict is computed from the shop's own books: exit code 0 only where nothing was lost, duplicated,
+    stale or out of order.
     """
     options = DemoOptions(as_json, broker, database, keep, seed, orders)
     with DemoView(quiet=as_json) as view:

@@ -79,7 +79,8 @@ def logs(  # noqa: PLR0913 - one option per question that can be asked
 ) -> None:
     """Answer 'what happened to order 4711?' from the sync log.
 
-    One row for each attempt, newest first. Choose with --order, --sku, --channel, --level error, --since 2h; go on with --follow.
+    One row for each attempt, newest first. Choose with --order, --sku, --channel, --level error, --since 2h;
+    go on with --follow.
     """
     if sum((as_json, csv is not None, jsonl is not None)) > 1 or (follow and (csv or jsonl)):
         raise typer.BadParameter(

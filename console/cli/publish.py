@@ -42,8 +42,8 @@ def publish(
 ) -> None:
     """Hand in events from a file or a pipe.
 
-    They are CloudEvents: one JSON document, an array, or JSON Lines. Each answer is durable when it is printed. Exit code 1 where any event was rejected. The same file again
-    does nothing twice.
+    They are CloudEvents: one JSON document, an array, or JSON Lines. Each answer is durable when it is
+    printed. Exit code 1 where any event was rejected. The same file again does nothing twice.
     """
     bodies = split_events(_read(file))
     if not bodies:

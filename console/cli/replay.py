@@ -52,8 +52,9 @@ def replay(  # noqa: PLR0913 - one option for each way to choose
 ) -> None:
     """Run deliveries again.
 
-    Those of the messages named, of an order or SKU, or all in a state. What ended dead, unknown, skipped or discarded goes to the end of its line; what waits or is parked is due
-    at once. By order or SKU alone, skipped and discarded ones are left as they are.
+    Those of the messages named, of an order or SKU, or all in a state. What ended dead, unknown, skipped or
+    discarded goes to the end of its line; what waits or is parked is due at once. By order or SKU alone,
+    skipped and discarded ones are left as they are.
     """
     key, wanted_state = business_key(order, sku), state_of(state)
     account, channel = narrowed(account, channel)

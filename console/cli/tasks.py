@@ -74,7 +74,7 @@ def grouped(rows: Sequence[MessageRow], channel: str | None) -> list[Task]:
                 groups[row.account, each.channel, each.code, each.sentence].append((each, row.business_key))
     made = []
     for group, members in groups.items():
-        members.sort(key=lambda member: member[0].created_at)
+        members.sort(key=lambda member: (member[0].created_at, member[0].id))
         keys = tuple(dict.fromkeys(key for _, key in members))[:10]
         made.append(Task(*group, count=len(members), oldest=members[0][0].created_at, business_keys=keys))
     return sorted(made, key=lambda task: (-task.count, task.oldest))

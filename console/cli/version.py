@@ -7,6 +7,7 @@ from importlib import metadata
 import typer
 
 from console.cli.printing import tell
+from domain.errors import ConfigurationError
 
 
 def add(app: typer.Typer, panel: str) -> None:
@@ -16,4 +17,9 @@ def add(app: typer.Typer, panel: str) -> None:
 
 def version() -> None:
     """Print the version."""
-    tell(metadata.version("towpath"))
+    try:
+        tell(metadata.version("towpath"))
+    except metadata.PackageNotFoundError:
+        raise ConfigurationError(
+            "Towpath runs from a folder and is not installed: pip install -e ."
+        ) from None

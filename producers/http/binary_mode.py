@@ -51,9 +51,6 @@ def _decoded(name: str, value: bytes) -> str:
     if len(text) > 1 and text[0] == text[-1] == '"':
         text = _QUOTED_PAIR.sub(r"\1", text[1:-1])
     try:
-        decoded = unquote_to_bytes(text.encode("latin-1")).decode("utf-8")
+        return unquote_to_bytes(text.encode("latin-1")).decode("utf-8")
     except UnicodeDecodeError:
         raise MalformedEvent(f"The header ce-{name} is not percent-encoded UTF-8.", code="not_utf8") from None
-    if "\0" in decoded:
-        raise MalformedEvent(f"The header ce-{name} holds the character NUL.", code="nul_character")
-    return decoded

@@ -9,8 +9,8 @@ from starlette.requests import ClientDisconnect, Request
 from producers.http.problems import Refusal
 
 _DRAINED_BYTES = 8 * 1024 * 1024
-"""A body that is too large is read on, up to this size, and thrown away: a sender that has not finished sending
-would otherwise see a broken connection instead of the answer."""
+"""A body that is too large is read on, up to this size, and thrown away: a sender that has not finished
+sending would otherwise see a broken connection instead of the answer."""
 
 
 async def read_body(request: Request, most: int, seconds: float) -> bytes:

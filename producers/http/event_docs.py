@@ -27,11 +27,11 @@ _ACCEPTED = {
 }
 _REJECTED = {
     "id": "stock-2024-10-05-000118",
-    "message": None,
+    "message": "01926b5e-7c00-7a53-8f0e-5a1b7c9d2e40",
     "status": "rejected",
     "deliveries": 0,
     "problem": problem(
-        422, "unknown_channel", "Account 'acme' has no channel 'bright-mian' (channels: bright-main)."
+        409, "identity_conflict", "Event 'stock-2024-10-05-000118' of 'oms' came before with another body."
     ),
 }
 _ANSWERS = {

@@ -1,8 +1,7 @@
 """JSON as the door reads it: strict, without losing a byte of what was sent.
 
-Refused, besides what is no JSON (RFC 8259): members that stand twice in one object (section 4 leaves their
-meaning open), nesting deeper than the limit, ``NaN`` and ``Infinity``, and the character NUL, which text
-columns cannot hold.
+Refused, besides what is no JSON (RFC 8259, so ``NaN`` and ``Infinity`` too): members that stand twice in one
+object (section 4 leaves their meaning open) and nesting deeper than the limit.
 """
 
 from __future__ import annotations
@@ -75,10 +74,6 @@ class _Reader:
             )
         if text.count("{") + text.count("[") > self._depth and _is_deeper(value, self._depth):
             return _too_deep(self._depth)
-        if "\\u0000" in text and _has_nul(value):
-            return MalformedEvent(
-                "The body holds the character NUL (\\u0000) in a text.", code="nul_character"
-            )
         return None
 
 
@@ -157,14 +152,3 @@ def _children(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return list(value.values())
     return value if isinstance(value, list) else []
-
-
-def _has_nul(value: Any) -> bool:
-    level = [value]
-    while level:
-        if any("\0" in text for text in level if isinstance(text, str)):
-            return True
-        if any("\0" in name for parent in level if isinstance(parent, dict) for name in parent):
-            return True
-        level = [child for parent in level for child in _children(parent)]
-    return False

@@ -29,13 +29,14 @@ def claim(
 ) -> list[Claim]:
     """Take up to ``most`` due lanes, oldest due first; a lane somebody holds is never taken."""
     query = select(lanes.c.key).where(lanes.c.job_type.in_(job_types), lanes.c.due_at <= now)
-    if named is None:
-        query = query.where(lanes.c.state.in_(("ready", "waiting")))
-    else:
-        query = query.where(lanes.c.key.in_(named), lanes.c.state.in_(("ready", "waiting", "queued")))
     if skip:
         query = query.where(lanes.c.channel_id.not_in(skip))
-    wanted = list(connection.scalars(locking(connection, query.order_by(lanes.c.due_at).limit(most), skip_locked=True)))
+    if named is None:
+        query = query.where(lanes.c.state.in_(("ready", "waiting"))).order_by(lanes.c.due_at).limit(most)
+    else:
+        query = query.where(lanes.c.key.in_(named), lanes.c.state.in_(("ready", "waiting", "queued"))).order_by(lanes.c.key)
+    # A named lane that is locked for a moment must be waited for: its reference is acknowledged when it is not claimed.
+    wanted = list(connection.scalars(locking(connection, query, skip_locked=named is None)))
     return take(connection, worker, wanted, now)
 
 

@@ -78,6 +78,7 @@ def _extend_lanes(connection: Connection, by_lane: dict[str, list[Newcomer]], no
             "next_seq": lanes.c.next_seq + statement.excluded.next_seq,
             "state": case((idle_bulk, text("'ready'")), else_=lanes.c.state),
             "due_at": case((idle_bulk, statement.excluded.due_at), else_=lanes.c.due_at),
+            "since": case((idle_bulk, statement.excluded.since), else_=lanes.c.since),
         },
     )
     returned = connection.execute(extended.returning(lanes.c.key, lanes.c.next_seq), rows)

@@ -22,7 +22,7 @@ from storage.tables import accounts, channels, deliveries, lanes, outbox, schedu
 def due_lanes(connection: Connection, most: int, now: int) -> list[DueLane]:
     """Lanes whose head may run and of which no worker was told yet, oldest due first."""
     query = (
-        select(lanes.c.key, lanes.c.job_type, accounts.c.code, channels.c.code)
+        select(lanes.c.key, lanes.c.job_type, accounts.c.code, channels.c.code, lanes.c.token, lanes.c.since)
         .join(channels, channels.c.id == lanes.c.channel_id)
         .join(accounts, accounts.c.id == channels.c.account_id)
         .where(lanes.c.state.in_(("ready", "waiting")), lanes.c.due_at <= now)
@@ -32,11 +32,17 @@ def due_lanes(connection: Connection, most: int, now: int) -> list[DueLane]:
     return [DueLane(*row) for row in connection.execute(query)]
 
 
-def mark_queued(connection: Connection, keys: Sequence[str], now: int) -> None:
-    """Workers were told; a lane that was taken up meanwhile keeps its state."""
-    for part in chunks(sorted(keys)):
-        statement = update(lanes).where(lanes.c.key.in_(part), lanes.c.state.in_(("ready", "waiting")), lanes.c.due_at <= now)
-        connection.execute(statement.values(state="queued", since=now))
+def mark_queued(connection: Connection, told: Sequence[DueLane], now: int) -> None:
+    """Workers were told. A worker may have taken up a lane, and even settled it, before this comes: its turn is over
+    then (another token or time), and marking it would hide its next one."""
+    statement = update(lanes).where(
+        lanes.c.key == bindparam("b_key"),
+        lanes.c.token == bindparam("b_token"),
+        lanes.c.since == bindparam("b_since"),
+        lanes.c.holder.is_(None),
+    )
+    rows = [{"b_key": lane.lane, "b_token": lane.token, "b_since": lane.since} for lane in sorted(told, key=lambda lane: lane.lane)]
+    connection.execute(statement.values(state="queued", since=now), rows)
 
 
 def requeue_stale(connection: Connection, job_type: str, before: int) -> int:

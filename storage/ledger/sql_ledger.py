@@ -77,10 +77,10 @@ class SqlLedger:
         now = self._now()
         return await self._database.aread(lambda connection: outward.due_lanes(connection, most, now))
 
-    async def mark_queued(self, lanes: Sequence[str]) -> None:
+    async def mark_queued(self, told: Sequence[DueLane]) -> None:
         """Remember that workers were told of these lanes."""
         now = self._now()
-        await self._database.awrite(lambda connection: outward.mark_queued(connection, lanes, now))
+        await self._database.awrite(lambda connection: outward.mark_queued(connection, told, now))
 
     async def requeue_stale(self, job_type: str, older_than_seconds: float) -> int:
         """Make queued lanes due again whose reference seems lost."""

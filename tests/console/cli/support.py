@@ -73,9 +73,12 @@ class Place:
         """The surface and the ledger under it."""
         if self.refusal is not None:
             raise self.refusal
-        database = Database(f"sqlite:///{self.folder / 'towpath.db'}")
+        file = self.folder / "towpath.db"
+        fresh = not file.exists()
+        database = Database(f"sqlite:///{file}")
         try:
-            database.write(upgrade)
+            if fresh:
+                database.write(upgrade)
             vault = Vault([b"k" * 32])
             directory = Directory(vault)
             ledger = SqlLedger(database, directory)

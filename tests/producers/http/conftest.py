@@ -23,9 +23,7 @@ async def site(template: Template, tmp_path: Path) -> AsyncIterator[Site]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_site(
-    template: Template, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Site]:
+async def shared_site(template: Template, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     """One server for all tests of a file that leave nothing behind; they run in the module's event loop."""
     async with open_site(template, tmp_path_factory.mktemp("shared")) as site:
         yield site

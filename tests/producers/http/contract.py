@@ -15,6 +15,7 @@ class Contract:
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
+        self._validators: dict[str, Draft202012Validator] = {}
         self._paths = {
             re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path)): operations
             for path, operations in document["paths"].items()
@@ -38,8 +39,11 @@ class Contract:
 
     def validate(self, schema: dict[str, Any], value: object) -> None:
         """Fail where ``value`` does not have the shape of ``schema``."""
-        whole = {**schema, "components": self.document["components"]}
-        faults = [error.message for error in Draft202012Validator(whole).iter_errors(value)]
+        validator = self._validators.get(key := json.dumps(schema))
+        if validator is None:
+            validator = Draft202012Validator({**schema, "components": self.document["components"]})
+            self._validators[key] = validator
+        faults = [error.message for error in validator.iter_errors(value)]
         assert not faults, faults
 
     def check_problem(self, response: httpx.Response) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -25,8 +26,8 @@ from domain.errors import UnknownName
 from domain.ids import new_id
 from domain.jobs import JOB_TYPES
 from domain.moments import utc_now
-from domain.ports import CallGuard, Shop
 from domain.outcomes import Announcement, Effects
+from domain.ports import CallGuard, Shop
 from domain.states import DeliveryState
 from domain.synclog import Level
 from producers.http import HttpLimits, create_app, serve
@@ -37,6 +38,9 @@ from storage.ledger import SqlLedger
 from storage.schema import upgrade
 from storage.vault import Vault
 from tests.producers.http.contract import Contract
+
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients that never speak TLS: reading the machine's certificates would take longer than most tests."""
 
 STRUCTURED = {"content-type": "application/cloudevents+json"}
 BATCH = {"content-type": "application/cloudevents-batch+json"}
@@ -51,10 +55,11 @@ KEYS = {
 
 @dataclass
 class Template:
-    """A prepared database file and the secrets of its keys by name."""
+    """A prepared database file, the secrets of its keys by name, and what the OpenAPI document promises."""
 
     path: Path
     secrets: dict[str, str]
+    contract: Contract
 
 
 @dataclass
@@ -77,7 +82,9 @@ class Site:
         return {"authorization": f"Bearer {self.secrets[name]}"}
 
     async def send(self, event: Any, *, key: str = "write", **headers: str) -> httpx.Response:
-        return await self.client.post("/v1/events", json=event, headers={**STRUCTURED, **self.key(key), **headers})
+        return await self.client.post(
+            "/v1/events", json=event, headers={**STRUCTURED, **self.key(key), **headers}
+        )
 
     async def send_raw(
         self, body: bytes, kind: str = STRUCTURED["content-type"], *, key: str = "write", **headers: str
@@ -170,19 +177,22 @@ def make_template(folder: Path) -> Template:
     try:
         database.write(upgrade)
         secrets = asyncio.run(furnish(database))
+        contract = Contract(create_app(wire(database)[0]).openapi())
     finally:
         database.close()
-    return Template(path, secrets)
+    return Template(path, secrets, contract)
 
 
 @asynccontextmanager
-async def open_site(template: Template, folder: Path, limits: HttpLimits | None = None) -> AsyncIterator[Site]:
+async def open_site(
+    template: Template, folder: Path, limits: HttpLimits | None = None
+) -> AsyncIterator[Site]:
     """A server over a copy of the template."""
     path = folder / "towpath.db"
     shutil.copy(template.path, path)
     database = Database(f"sqlite:///{path}")
     try:
-        async with open_site_on(database, template.secrets, limits) as site:
+        async with open_site_on(database, template, limits) as site:
             yield site
     finally:
         database.close()
@@ -190,7 +200,7 @@ async def open_site(template: Template, folder: Path, limits: HttpLimits | None 
 
 @asynccontextmanager
 async def open_site_on(
-    database: Database, secrets: dict[str, str], limits: HttpLimits | None = None
+    database: Database, template: Template, limits: HttpLimits | None = None
 ) -> AsyncIterator[Site]:
     """A server over a furnished database; every answer to ``client`` is held against the OpenAPI document."""
     operations, ledger, transport = wire(database)
@@ -200,11 +210,12 @@ async def open_site_on(
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(serve(app, "127.0.0.1", 0, stop, address.set_result))
     url = await asyncio.wait_for(address, 10)
-    contract = Contract(app.openapi())
     try:
-        hooks = {"response": [contract.check]}
-        async with httpx.AsyncClient(base_url=url, event_hooks=hooks, timeout=10) as client:
-            yield Site(url, app, client, operations, ledger, database, transport, secrets, stop, serving)
+        hooks = {"response": [template.contract.check]}
+        async with httpx.AsyncClient(base_url=url, event_hooks=hooks, timeout=10, verify=NO_TLS) as client:
+            yield Site(
+                url, app, client, operations, ledger, database, transport, template.secrets, stop, serving
+            )
     finally:
         stop.set()
         await asyncio.wait_for(serving, 10)

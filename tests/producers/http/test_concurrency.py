@@ -2,20 +2,25 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import json
+
+import httpx
 
 from broker.ledger import Admission
 from producers.http.collector import Collector
 from producers.http.limits import HttpLimits
-from tests.producers.http.support import Site, stock
+from tests.producers.http.support import NO_TLS, STRUCTURED, Site, stock
 
 
 async def test_32_clients_with_20_events_each_are_all_stored_once(site: Site) -> None:
     async def client(number: int) -> list[str]:
         ids = []
-        for event in range(20):
-            answer = await site.send(stock(number * 100 + event))
-            assert answer.status_code == 202
-            ids.append(answer.json()["results"][0]["message"])
+        headers = {**STRUCTURED, **site.key("write")}
+        async with httpx.AsyncClient(base_url=site.url, headers=headers, verify=NO_TLS) as sender:
+            for event in range(20):
+                answer = await sender.post("/v1/events", json=stock(number * 100 + event))
+                assert answer.status_code == 202
+                ids.append(answer.json()["results"][0]["message"])
         return ids
 
     answered = [message for ids in await asyncio.gather(*map(client, range(32))) for message in ids]
@@ -65,8 +70,6 @@ async def test_a_poisonous_request_does_not_spoil_its_neighbours(site: Site) -> 
 async def test_events_of_one_request_stay_together_and_in_order(site: Site) -> None:
     collector = Collector(site.operations, HttpLimits(admit_events=5))
     requests = [[stock(number * 10 + each) for each in range(4)] for number in range(10)]
-    import json
-
     answers = await asyncio.gather(
         *(collector.admit("acme", [json.dumps(event).encode() for event in events], 5) for events in requests)
     )

@@ -14,7 +14,9 @@ def statuses(answer: Any) -> list[str]:
 async def test_a_batch_is_stored_and_every_event_answered_in_order(site: Site) -> None:
     answer = await site.send_batch([stock(number) for number in range(1, 101)])
     assert answer.status_code == 202
-    assert [result["id"] for result in answer.json()["results"]] == [f"e-{number}" for number in range(1, 101)]
+    assert [result["id"] for result in answer.json()["results"]] == [
+        f"e-{number}" for number in range(1, 101)
+    ]
     assert set(statuses(answer)) == {"accepted"}
     assert (await site.operations.desk.statistics()).messages == 100
 
@@ -22,7 +24,14 @@ async def test_a_batch_is_stored_and_every_event_answered_in_order(site: Site) -
 async def test_bad_events_in_a_batch_do_not_keep_the_others_out(site: Site) -> None:
     await site.send(stock(1))
     changed = stock(1, data={**stock(1)["data"], "total": 1})
-    events = [stock(2), "no event", stock(3, type="stock.exploded"), stock(1), changed, stock(4, channel="mian")]
+    events = [
+        stock(2),
+        "no event",
+        stock(3, type="stock.exploded"),
+        stock(1),
+        changed,
+        stock(4, channel="mian"),
+    ]
     answer = await site.send_batch(events)
     assert answer.status_code == 202
     assert statuses(answer) == ["accepted", "rejected", "rejected", "duplicate", "rejected", "rejected"]
@@ -75,7 +84,12 @@ async def test_a_batch_over_four_mebibytes_is_refused(site: Site) -> None:
 
 
 async def test_what_is_no_array_is_no_batch(site: Site) -> None:
-    for body, code in ((b"{}", "not_a_batch"), (b"", "not_a_batch"), (b"[1", "not_json"), (b"[1,]", "not_json")):
+    for body, code in (
+        (b"{}", "not_a_batch"),
+        (b"", "not_a_batch"),
+        (b"[1", "not_json"),
+        (b"[1,]", "not_json"),
+    ):
         answer = await site.send_raw(body, BATCH["content-type"])
         assert (answer.status_code, answer.json()["code"]) == (400, code)
 

