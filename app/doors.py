@@ -65,7 +65,13 @@ def _roles(roles: Roles) -> int:
     from app.roles import Cast, play  # noqa: PLC0415 - keeps --help fast
 
     cast = Cast(
-        relay=roles.relay, consume=bool(roles.jobs), timer=roles.timer, serve=roles.serve, jobs=roles.jobs, host=roles.host, port=roles.port
+        relay=roles.relay,
+        consume=bool(roles.jobs),
+        timer=roles.timer,
+        serve=roles.serve,
+        jobs=roles.jobs,
+        host=roles.host,
+        port=roles.port,
     )
     asyncio.run(play(_settings(), cast))
     return 0

@@ -47,7 +47,9 @@ def configure(level: str, form: Literal["auto", "console", "json"]) -> None:
         structlog.processors.format_exc_info,
         redact,
     ]
-    renderer: Any = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if pretty else structlog.processors.JSONRenderer()
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if pretty else structlog.processors.JSONRenderer()
+    )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -57,11 +59,14 @@ def configure(level: str, form: Literal["auto", "console", "json"]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("httpx", "aiohttp", "amqp", "pika", "sqlalchemy.engine", "alembic", "uvicorn", "asyncio"):
+    for noisy in ("httpx", "aiohttp", "amqp", "sqlalchemy.engine", "alembic", "uvicorn", "asyncio"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    # pika warns of every channel that a passive declare closed, which is how topology is checked.
+    logging.getLogger("pika").setLevel(logging.ERROR)

@@ -101,7 +101,9 @@ def _key(text: str) -> bytes:
     except binascii.Error:
         key = b""
     if len(key) != 32:
-        raise ConfigurationError("A key in TOWPATH_SECRET_KEYS is not 32 bytes of base64. Make one: openssl rand -base64 32")
+        raise ConfigurationError(
+            "A key in TOWPATH_SECRET_KEYS is not 32 bytes of base64. Make one: openssl rand -base64 32"
+        )
     return key
 
 

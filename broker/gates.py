@@ -112,7 +112,11 @@ class Gates:
         if answer.granted:
             local.permits += answer.granted
         elif answer.wait > LONGEST_WAIT:
-            raise GateClosed("throttled", answer.wait, f"The pace of {pace.calls_per_second:g} calls a second leaves no room for {answer.wait:.1f} s.")
+            raise GateClosed(
+                "throttled",
+                answer.wait,
+                f"The pace of {pace.calls_per_second:g} calls a second leaves no room for {answer.wait:.1f} s.",
+            )
         else:
             await asyncio.sleep(answer.wait)
 
@@ -127,7 +131,13 @@ class Gates:
         local = self._local[channel.id]
         probed, local.probing = local.probing, False
         if isinstance(error, ShopThrottled):
-            await self._close(channel, local, "throttled", error.retry_after or gate_wait(local.closings + 1), error.sentence)
+            await self._close(
+                channel,
+                local,
+                "throttled",
+                error.retry_after or gate_wait(local.closings + 1),
+                error.sentence,
+            )
         elif isinstance(error, ShopUnauthorized):
             await self._close(channel, local, "unauthorized", UNAUTHORIZED_SECONDS, error.sentence)
         elif isinstance(error, ShopDown):
@@ -153,4 +163,10 @@ class Gates:
         local.cause, local.sentence, local.permits = cause, sentence, 0
         local.closed_until = until
         await self._store.close(channel.id, cause, seconds, local.closings, sentence)
-        log.warning("gate_closed", channel=channel.code, account=channel.account, cause=cause, seconds=round(seconds, 1))
+        log.warning(
+            "gate_closed",
+            channel=channel.code,
+            account=channel.account,
+            cause=cause,
+            seconds=round(seconds, 1),
+        )

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from broker.ledger import Delivery, Memory
 from domain.channels import Channel
 from domain.envelope import Envelope
-from domain.events import Payload
 from domain.errors import ShopError
+from domain.events import Payload
 from domain.moments import Clock
 from domain.outcomes import Outcome
 from domain.ports import Shop

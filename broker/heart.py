@@ -72,7 +72,7 @@ class Pace:
 class Worker:
     """Runs the deliveries of some job types until told to stop."""
 
-    def __init__(self, organs: Organs, source: LaneSource, lease: Lease, pace: Pace = Pace()) -> None:  # noqa: B008
+    def __init__(self, organs: Organs, source: LaneSource, lease: Lease, pace: Pace = Pace()) -> None:
         self._organs = organs
         self._source = source
         self._lease = lease
@@ -144,7 +144,7 @@ class Worker:
             log.warning("lease_lost", lane=claim.lane, reason=error.sentence)
             self._organs.meters.fenced.inc()
             return
-        except Exception as error:  # noqa: BLE001 - the border: every failure becomes a verdict
+        except Exception as error:
             answers = error
             if not hasattr(error, "sentence"):
                 log.exception("handler_failed", lane=claim.lane, job=claim.job_type)
@@ -160,7 +160,13 @@ class Worker:
         if refused := _refusal(channel, claim):
             return [refused] * len(claim.deliveries)
         assert channel is not None
-        run = Run(channel, self._organs.shops(channel, guard), self._organs.memory, self._organs.clock, tuple(map(_item, claim.deliveries)))
+        run = Run(
+            channel,
+            self._organs.shops(channel, guard),
+            self._organs.memory,
+            self._organs.clock,
+            tuple(map(_item, claim.deliveries)),
+        )
         structlog.contextvars.bind_contextvars(**_names(claim, channel))
         answers = list(await self._organs.handlers[claim.job_type](run))
         if len(answers) != len(claim.deliveries):
@@ -174,9 +180,15 @@ class Worker:
         silent = replace(attempt, calls=())
         told = replace(attempt, calls=tuple(guard.calls))
         if isinstance(answers, Exception):
-            verdicts = [judge_error(answers, delivery, told if not at else silent) for at, delivery in enumerate(claim.deliveries)]
+            verdicts = [
+                judge_error(answers, delivery, told if not at else silent)
+                for at, delivery in enumerate(claim.deliveries)
+            ]
         else:
-            bearer = next((at for at, answer in enumerate(answers) if type(answer).__name__ not in ("Superseded", "Skipped")), 0)
+            bearer = next(
+                (at for at, answer in enumerate(answers) if type(answer).__name__ not in ("Superseded", "Skipped")),
+                0,
+            )
             verdicts = [
                 _verdict_of(answer, delivery, told if at == bearer else silent)
                 for at, (answer, delivery) in enumerate(zip(answers, claim.deliveries, strict=True))
@@ -226,11 +238,19 @@ def _refusal(channel: Channel | None, claim: Claim) -> Outcome | None:
     if channel is None:
         return Dead("Its channel was deleted.", "channel_deleted")
     if claim.kind is LaneKind.FIFO and claim.crashes >= CRASHES_TO_DEATH:
-        return Dead(f"It killed its worker {claim.crashes} times; look at the worker's log, then replay or discard.", "killed_worker")
+        return Dead(
+            f"It killed its worker {claim.crashes} times; look at the worker's log, then replay or discard.",
+            "killed_worker",
+        )
     if channel.fault:
         return Park(channel.fault, "channel_broken", "channel", 60.0)
     if not channel.enabled:
-        return Park(f"Channel {channel.code} is disabled; the work waits until it is enabled.", "channel_disabled", "channel", None)
+        return Park(
+            f"Channel {channel.code} is disabled; the work waits until it is enabled.",
+            "channel_disabled",
+            "channel",
+            None,
+        )
     return None
 
 

@@ -19,9 +19,10 @@ from broker.crash import crash_point
 from broker.decode import decode, rejection_of
 from broker.ledger import Incoming, Ledger, Rejection
 from broker.meters import Meters
-from broker.topology import DEAD, INBOX, UNROUTED
+from broker.sources import lane_of
+from broker.topology import DEAD, INBOX, JOB_QUEUE_PREFIX, UNROUTED
 from broker.transports.seam import Subscription, Taken, Transport
-from domain.errors import IdentityConflict, InputError, StorageUnavailable, TransportUnavailable, UnknownName
+from domain.errors import InputError, MalformedEvent, StorageUnavailable, TransportUnavailable, UnknownName
 
 log = structlog.get_logger(__name__)
 
@@ -84,15 +85,23 @@ class Intake:
 
 
 def sort_out(batch: Sequence[Taken]) -> tuple[list[Incoming], list[Rejection]]:
-    """Decode what came to the inbox; what came to a net is a rejection whatever it says."""
+    """Decode what came to the inbox; what ended in a net is kept as a rejection.
+
+    Two kinds of dead letters are none: an event that was only returned to the inbox too often (its takers were stopped
+    again and again) is still good, and a reference to a lane says nothing that the ledger does not know.
+    """
     events: list[Incoming] = []
     rejections: list[Rejection] = []
     for taken in batch:
+        origin = str(taken.headers.get("x-first-death-queue", "")) if taken.queue == DEAD else taken.queue
+        if origin.startswith(JOB_QUEUE_PREFIX):
+            log.warning("reference_dead_lettered", queue=origin, lane=lane_of(taken))
+            continue
         decoded = decode(taken)
-        if taken.queue == INBOX and isinstance(decoded, Incoming):
-            events.append(decoded)
-        elif isinstance(decoded, Rejection) and taken.queue == INBOX:
+        if isinstance(decoded, Rejection) and taken.queue != UNROUTED:
             rejections.append(decoded)
+        elif origin == INBOX and isinstance(decoded, Incoming):
+            events.append(decoded)
         else:
             rejections.append(rejection_of(taken, _netted(taken)))
     return events, rejections
@@ -105,4 +114,4 @@ def _netted(taken: Taken) -> InputError:
             "Use <event type>.<account>.<channel or all>.",
             code="unrouted",
         )
-    return IdentityConflict("The message was rejected or delivered too often without being settled.", code="dead_letter")
+    return MalformedEvent("The message was rejected or delivered too often without being settled.", code="dead_letter")

@@ -64,7 +64,9 @@ class Lease:
             LeaseLost: there is not; the run must stop and write nothing.
         """
         if self.remaining < self._margin:
-            raise LeaseLost(f"Only {max(self.remaining, 0):.0f} s of the lease are left; {self._margin:.0f} s are needed for a call.")
+            raise LeaseLost(
+                f"Only {max(self.remaining, 0):.0f} s of the lease are left; {self._margin:.0f} s are needed for a call."
+            )
 
     async def end(self) -> None:
         """Give the lease back; what is still held becomes free at once."""

@@ -202,7 +202,12 @@ class Ledger(Protocol):
         """Store messages and their deliveries; one answer per incoming event, in order."""
 
     async def claim(
-        self, worker: str, job_types: Sequence[str], most: int, lanes: Sequence[str] | None = None, skip: Sequence[str] = ()
+        self,
+        worker: str,
+        job_types: Sequence[str],
+        most: int,
+        lanes: Sequence[str] | None = None,
+        skip: Sequence[str] = (),
     ) -> list[Claim]:
         """Take up to ``most`` lanes that are due: those named, or any of the job types; channels in ``skip`` are left out."""
 

@@ -15,8 +15,18 @@ class Meters:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._in = Counter("towpath_events_in", "Events taken in, by result", ["result"], registry=self.registry)
-        self._out = Counter("towpath_deliveries_settled", "Attempts settled, by job and outcome", ["job", "outcome"], registry=self.registry)
-        self._calls = Counter("towpath_api_calls", "Calls to shops, by job and status class", ["job", "status"], registry=self.registry)
+        self._out = Counter(
+            "towpath_deliveries_settled",
+            "Attempts settled, by job and outcome",
+            ["job", "outcome"],
+            registry=self.registry,
+        )
+        self._calls = Counter(
+            "towpath_api_calls",
+            "Calls to shops, by job and status class",
+            ["job", "status"],
+            registry=self.registry,
+        )
         self._retries = Counter("towpath_retries", "Attempts that will be tried again", ["job"], registry=self.registry)
         self._lag = Histogram(
             "towpath_delivery_seconds", "From admission to a final state", ["job"], registry=self.registry,

@@ -38,7 +38,9 @@ STALE_SECONDS = 60.0
 class Relay:
     """Moves between ledger and transport while it holds the relay lease."""
 
-    def __init__(self, ledger: Ledger, transport: Transport, lease: Lease, meters: Meters, bell: Bell, *, refers: bool) -> None:
+    def __init__(
+        self, ledger: Ledger, transport: Transport, lease: Lease, meters: Meters, bell: Bell, *, refers: bool
+    ) -> None:
         """``refers`` is whether workers learn of lanes by references on job queues (a broker) or by themselves (journal)."""
         self._ledger = ledger
         self._transport = transport
@@ -100,7 +102,8 @@ class Relay:
     async def _tell_workers(self) -> bool:
         due = await self._ledger.due_lanes(BATCH)
         batch = [
-            Outgoing(JOBS, f"{lane.job_type}.{lane.account}.{lane.channel}", reference(lane.lane), new_id()) for lane in due
+            Outgoing(JOBS, f"{lane.job_type}.{lane.account}.{lane.channel}", reference(lane.lane), new_id())
+            for lane in due
         ]
         receipts = await self._transport.publish(batch) if batch else []
         if batch:
@@ -117,7 +120,11 @@ class Relay:
         batch = [Outgoing(OMS, each.routing_key, each.body, each.id, STRUCTURED) for each in waiting]
         receipts = await self._transport.publish(batch) if batch else []
         # Nobody has to listen to the OMS exchange: what no queue wants stays readable in the ledger.
-        sent = [each.seq for each, receipt in zip(waiting, receipts, strict=True) if receipt in (Receipt.CONFIRMED, Receipt.UNROUTABLE)]
+        sent = [
+            each.seq
+            for each, receipt in zip(waiting, receipts, strict=True)
+            if receipt in (Receipt.CONFIRMED, Receipt.UNROUTABLE)
+        ]
         await self._ledger.mark_sent(sent)
         self._complain([receipt for receipt in receipts if receipt is not Receipt.UNROUTABLE])
         return bool(sent)
@@ -125,7 +132,12 @@ class Relay:
     def _complain(self, receipts: list[Receipt]) -> None:
         failed = [receipt for receipt in receipts if receipt is not Receipt.CONFIRMED]
         if failed:
-            log.warning("publish_failed", count=len(failed), receipt=str(failed[0]), next="they stay in the ledger and are published again")
+            log.warning(
+                "publish_failed",
+                count=len(failed),
+                receipt=str(failed[0]),
+                next="they stay in the ledger and are published again",
+            )
 
     async def _recover(self) -> bool:
         """Free the lanes of the dead, and tell again of lanes whose reference seems lost."""
@@ -135,12 +147,16 @@ class Relay:
             self._bell.ring()
         if self._refers:
             for job in JOB_TYPES:
-                if await self._transport.depth(job_queue(job)) == 0 and (count := await self._ledger.requeue_stale(job, STALE_SECONDS)):
+                if await self._transport.depth(job_queue(job)) == 0 and (
+                    count := await self._ledger.requeue_stale(job, STALE_SECONDS)
+                ):
                     log.warning("references_lost", job=job, count=count)
         return False
 
 
-async def _every(seconds: float, act: Callable[[], Awaitable[bool]], over: asyncio.Event, bell: Bell | None = None) -> None:
+async def _every(
+    seconds: float, act: Callable[[], Awaitable[bool]], over: asyncio.Event, bell: Bell | None = None
+) -> None:
     """Act until ``over``; at once again while there is work, else after ``seconds`` or a ring of ``bell``."""
     rest = bell or Bell()
     while not over.is_set():
@@ -152,5 +168,3 @@ async def _every(seconds: float, act: Callable[[], Awaitable[bool]], over: async
             await asyncio.sleep(1.0)
         if not busy:
             await rest.listen(seconds)
-
-

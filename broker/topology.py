@@ -1,9 +1,9 @@
 """The topology as data: which exchanges and queues exist and how they are bound.
 
-    upstream -> towpath.events (topic) -> towpath.inbox (single active consumer) -> ledger
-    ledger   -> towpath.jobs (topic)   -> towpath.job.<job type> -> consumers of that job type
-    ledger   -> towpath.oms (topic)    -> whatever the OMS binds
-    what no queue wants -> towpath.unrouted; what is rejected or kills its takers -> towpath.dead
+upstream -> towpath.events (topic) -> towpath.inbox (single active consumer) -> ledger
+ledger   -> towpath.jobs (topic)   -> towpath.job.<job type> -> consumers of that job type
+ledger   -> towpath.oms (topic)    -> whatever the OMS binds
+what no queue wants -> towpath.unrouted; what is rejected or kills its takers -> towpath.dead
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ OMS = "towpath.oms"
 UNROUTED = "towpath.unrouted"
 DEAD = "towpath.dead"
 INBOX = "towpath.inbox"
+JOB_QUEUE_PREFIX = "towpath.job."
 DELIVERY_LIMIT = 10
 MAX_QUEUE_BYTES = 2**30
 
 
 def job_queue(job_type: str) -> str:
     """The queue of a job type."""
-    return f"towpath.job.{job_type}"
+    return f"{JOB_QUEUE_PREFIX}{job_type}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,18 @@
 """From what a handler answered, or raised, to what the ledger writes: one border table.
 
-    answer / error            state        waits                     spends an attempt
-    Done, Superseded,
-      Skipped, Unknown, Dead  final        -                         -
-    Retry                     open         retry ladder; then dead   yes
-    Park                      open         as asked                  no
-    ShopRejected              dead         -                         -
-    ShopUnauthorized          open         60 s                      no
-    ShopThrottled             open         Retry-After               no
-    ShopDown, no answer       open         gate                      no
-    ShopDown, 5xx             open         retry ladder; then dead   yes
-    ShopOutcomeUnknown        open+unsure  retry ladder; then unknown yes
-    GateClosed                open         until it opens            no, and no log row for a repeated wait
-    anything else             open         retry ladder; then dead   yes (Fatal)
+answer / error            state        waits                     spends an attempt
+Done, Superseded,
+  Skipped, Unknown, Dead  final        -                         -
+Retry                     open         retry ladder; then dead   yes
+Park                      open         as asked                  no
+ShopRejected              dead         -                         -
+ShopUnauthorized          open         60 s                      no
+ShopThrottled             open         Retry-After               no
+ShopDown, no answer       open         gate                      no
+ShopDown, 5xx             open         retry ladder; then dead   yes
+ShopOutcomeUnknown        open+unsure  retry ladder; then unknown yes
+GateClosed                open         until it opens            no, and no log row for a repeated wait
+anything else             open         retry ladder; then dead   yes (Fatal)
 """
 
 from __future__ import annotations
@@ -23,11 +23,18 @@ from datetime import datetime
 from broker.gates import UNAUTHORIZED_SECONDS, GateClosed
 from broker.ledger import Delivery, Verdict
 from broker.retry import wait_after
-from domain.errors import InputError, ShopDown, ShopOutcomeUnknown, ShopRejected, ShopThrottled, ShopUnauthorized, TowpathError
+from domain.errors import (
+    InputError,
+    ShopDown,
+    ShopOutcomeUnknown,
+    ShopRejected,
+    ShopThrottled,
+    ShopUnauthorized,
+    TowpathError,
+)
 from domain.outcomes import Dead, Done, Effects, Outcome, Park, Retry, Skipped, Superseded, Unknown
 from domain.states import DeliveryState
 from domain.synclog import ApiCall, Level
-
 
 GATE_CAUSES = frozenset({"throttled", "shop_down", "unauthorized"})
 """Waits that a channel's gate imposes; passing from one to another is still the same wait."""
@@ -42,7 +49,9 @@ class Attempt:
     calls: tuple[ApiCall, ...] = ()
 
 
-def _verdict(delivery: Delivery, attempt: Attempt, state: DeliveryState, outcome: str, level: Level, **rest: object) -> Verdict:
+def _verdict(
+    delivery: Delivery, attempt: Attempt, state: DeliveryState, outcome: str, level: Level, **rest: object
+) -> Verdict:
     return Verdict(
         delivery=delivery,
         state=state,
@@ -60,7 +69,9 @@ def judge(outcome: Outcome, delivery: Delivery, attempt: Attempt) -> Verdict:
     if isinstance(outcome, Retry):
         return _retry(outcome, delivery, attempt, Level.ERROR)
     if isinstance(outcome, Park):
-        repeated = not attempt.calls and (delivery.cause == outcome.cause or {delivery.cause, outcome.cause} <= GATE_CAUSES)
+        repeated = not attempt.calls and (
+            delivery.cause == outcome.cause or {delivery.cause, outcome.cause} <= GATE_CAUSES
+        )
         return _verdict(
             delivery, attempt, DeliveryState.OPEN, "Park", Level.WARNING, code=outcome.code, sentence=outcome.sentence,
             cause=outcome.cause, due_in=outcome.until_seconds, unsure=delivery.unsure, logged=not repeated,
@@ -92,8 +103,18 @@ def _retry(outcome: Retry, delivery: Delivery, attempt: Attempt, level: Level, *
     wait = wait_after(delivery.failures + 1, delivery.id)
     if wait is None:
         if unsure:
-            return _final(Unknown(f"{outcome.sentence} It could not be found out in {delivery.failures + 1} tries: look into the shop, then replay or discard."), delivery, attempt)
-        return _final(Dead(f"Gave up after {delivery.failures + 1} failures. {outcome.sentence}", outcome.code), delivery, attempt)
+            return _final(
+                Unknown(
+                    f"{outcome.sentence} It could not be found out in {delivery.failures + 1} tries: look into the shop, then replay or discard."
+                ),
+                delivery,
+                attempt,
+            )
+        return _final(
+            Dead(f"Gave up after {delivery.failures + 1} failures. {outcome.sentence}", outcome.code),
+            delivery,
+            attempt,
+        )
     return _verdict(
         delivery, attempt, DeliveryState.OPEN, "Retry", level, code=outcome.code, sentence=outcome.sentence, cause="retry",
         due_in=outcome.after_seconds if outcome.after_seconds is not None else wait, spends_attempt=True,
@@ -107,7 +128,12 @@ def judge_error(error: Exception, delivery: Delivery, attempt: Attempt) -> Verdi
         case GateClosed():
             parked = Park(error.sentence, error.code, error.cause, error.seconds)  # type: ignore[arg-type]
         case ShopUnauthorized():
-            parked = Park(f"{error.sentence} Enter a working token; the work waits.", error.code, "unauthorized", UNAUTHORIZED_SECONDS)
+            parked = Park(
+                f"{error.sentence} Enter a working token; the work waits.",
+                error.code,
+                "unauthorized",
+                UNAUTHORIZED_SECONDS,
+            )
         case ShopThrottled():
             parked = Park(error.sentence, error.code, "throttled", error.retry_after or 1.0)
         case ShopDown() if error.status is None:
@@ -119,6 +145,8 @@ def judge_error(error: Exception, delivery: Delivery, attempt: Attempt) -> Verdi
         case TowpathError():
             return _retry(Retry(error.sentence, error.code), delivery, attempt, Level.ERROR)
         case _:
-            sentence = f"Unexpected {type(error).__name__}; it will be tried again. The log of the worker has the details."
+            sentence = (
+                f"Unexpected {type(error).__name__}; it will be tried again. The log of the worker has the details."
+            )
             return _retry(Retry(sentence, "unexpected"), delivery, attempt, Level.FATAL)
     return judge(parked, delivery, attempt)

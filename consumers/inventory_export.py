@@ -68,13 +68,17 @@ def _quantities(plan: _Plan, skus: Iterable[str], settings: ChannelSettings) -> 
     for (sku, warehouse), level in plan.levels.items():
         if not settings.stock_warehouses or warehouse in settings.stock_warehouses:
             of_sku[sku].append(level)
-    return {sku: available(of_sku[sku], buffer=settings.stock_buffer, cap=settings.stock_cap) for sku in skus if of_sku[sku]}
+    return {
+        sku: available(of_sku[sku], buffer=settings.stock_buffer, cap=settings.stock_cap) for sku in skus if of_sku[sku]
+    }
 
 
 def _level(item: Item) -> StockLevel:
     change = item.payload
     assert isinstance(change, StockChanged)
-    return StockLevel(change.sku, change.warehouse, change.total, change.allocated, change.version, item.delivery.event_time)
+    return StockLevel(
+        change.sku, change.warehouse, change.total, change.allocated, change.version, item.delivery.event_time
+    )
 
 
 def _age(level: StockLevel) -> tuple[int | None, int]:
@@ -92,7 +96,9 @@ def _answer(run: Run, item: Item, plan: _Plan, result: StockResult) -> Answer:
         return result.failed[sku]
     if sku in result.unknown:
         return Park(
-            f"The shop of channel {run.channel.code} has no SKU {sku!r}: create or map it, then release the message.", "sku_unknown", "mapping"
+            f"The shop of channel {run.channel.code} has no SKU {sku!r}: create or map it, then release the message.",
+            "sku_unknown",
+            "mapping",
         )
     return _stored(run, sku, level, plan, result)
 
@@ -109,17 +115,35 @@ def _stored(run: Run, sku: str, level: StockLevel, plan: _Plan, result: StockRes
         return Skipped(f"The shop has {plan.wanted[sku]} of {sku} already.", "unchanged", effects)
     if mode is StockMode.SCHEDULE:
         return Skipped(f"The level of {sku} is stored; the schedule sends it.", "stock_on_schedule", effects)
-    why = "inventory synchronization is off" if mode is StockMode.OFF else f"warehouse {level.warehouse!r} does not feed this channel"
+    why = (
+        "inventory synchronization is off"
+        if mode is StockMode.OFF
+        else f"warehouse {level.warehouse!r} does not feed this channel"
+    )
     return Skipped(f"The level of {sku} is stored; {why}.", "stock_not_sent", effects)
 
 
 def _reconciled(plan: _Plan, result: StockResult) -> Answer:
     counts = Counts(
-        read=len(plan.settled), updated=len(result.confirmed), skipped=len(plan.wanted) - len(result.confirmed), failed=len(result.failed)
+        read=len(plan.settled),
+        updated=len(result.confirmed),
+        skipped=len(plan.wanted) - len(result.confirmed),
+        failed=len(result.failed),
     )
-    records: Mapping[str, int] = {**{sku: plan.settled[sku] for sku in plan.wanted if sku in plan.settled}, **result.confirmed}
-    effects = Effects(counts, tuple(ConfirmedStock(sku, quantity) for sku, quantity in records.items() if sku not in result.failed))
+    records: Mapping[str, int] = {
+        **{sku: plan.settled[sku] for sku in plan.wanted if sku in plan.settled},
+        **result.confirmed,
+    }
+    effects = Effects(
+        counts,
+        tuple(ConfirmedStock(sku, quantity) for sku, quantity in records.items() if sku not in result.failed),
+    )
     sentence = f"Stock compared: {len(result.confirmed)} of {len(plan.wanted)} SKUs corrected."
     if result.failed:
-        return Done(f"{sentence} {len(result.failed)} failed: {', '.join(sorted(result.failed)[:10])}.", "partly_failed", True, effects)
+        return Done(
+            f"{sentence} {len(result.failed)} failed: {', '.join(sorted(result.failed)[:10])}.",
+            "partly_failed",
+            True,
+            effects,
+        )
     return Done(sentence, effects=effects)

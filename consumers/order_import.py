@@ -30,7 +30,9 @@ async def _find_changed(run: Run) -> Outcome:
     overlap = timedelta(seconds=run.channel.settings.import_overlap_seconds)
     found = await run.shop.list_orders(cursor - overlap if cursor else None, until)
     seen = await run.memory.orders_seen(run.channel.id, [order.external_order_id for order in found])
-    fresh = [order for order in found if (known := seen.get(order.external_order_id)) is None or order.updated_at > known]
+    fresh = [
+        order for order in found if (known := seen.get(order.external_order_id)) is None or order.updated_at > known
+    ]
     follow_ups = tuple(
         FollowUp(
             "order.updated" if order.external_order_id in seen else "order.created",
@@ -70,7 +72,11 @@ async def _import_one(run: Run) -> Outcome:
 
 
 def _unchanged(order_id: str, seen: datetime, *, read: int) -> Skipped:
-    return Skipped(f"Order {order_id} is already recorded as of {iso(seen)}.", "unchanged", Effects(Counts(read=read, skipped=1)))
+    return Skipped(
+        f"Order {order_id} is already recorded as of {iso(seen)}.",
+        "unchanged",
+        Effects(Counts(read=read, skipped=1)),
+    )
 
 
 def _pushed(run: Run, payload: ChannelOrder) -> Order | None:

@@ -72,7 +72,11 @@ async def _sent_before(run: Run, parcel: Parcel) -> ShopShipment | None:
             continue
         if shipment.note == parcel.shipment_id:
             return shipment
-        if not shipment.note and shipment.tracking_number == parcel.tracking_number and same_contents(shipment.lines, parcel.lines):
+        if (
+            not shipment.note
+            and shipment.tracking_number == parcel.tracking_number
+            and same_contents(shipment.lines, parcel.lines)
+        ):
             return shipment
     return None
 
@@ -111,7 +115,7 @@ def _carrier(payload: ShipmentCreated) -> str:
     return f"{payload.carrier}:{payload.service}" if payload.service else payload.carrier
 
 
-async def _method(run: Run, payload: ShipmentCreated) -> str | None | Park:
+async def _method(run: Run, payload: ShipmentCreated) -> str | Park | None:
     """The shop's shipping method: mapped by carrier and service, then by carrier, then by equal name; else by policy."""
     carriers = run.channel.settings.carriers
     for key in (_carrier(payload).lower(), payload.carrier.lower()):

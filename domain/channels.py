@@ -49,9 +49,7 @@ class ChannelSettings(BaseModel):
         try:
             return ZoneInfo(name).key
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise PydanticCustomError(
-                "timezone", "is no timezone; use a name such as Europe/Berlin"
-            ) from None
+            raise PydanticCustomError("timezone", "is no timezone; use a name such as Europe/Berlin") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,9 +135,7 @@ def read_back(body: bytes) -> Envelope:
     except ValidationError as error:
         if error.errors()[0]["type"] == "json_invalid":
             raise MalformedEvent("The body is not JSON: " + explain(error), code="not_json") from None
-        raise MalformedEvent(
-            "The envelope is not valid: " + explain(error), code="invalid_envelope"
-        ) from None
+        raise MalformedEvent("The envelope is not valid: " + explain(error), code="invalid_envelope") from None
 
 
 def parse_binary(headers: Mapping[str, Any], body: bytes, clock: Clock = utc_now) -> Envelope:
@@ -155,9 +153,7 @@ def parse_binary(headers: Mapping[str, Any], body: bytes, clock: Clock = utc_now
     try:
         envelope = Envelope.model_validate(attributes)
     except ValidationError as error:
-        raise MalformedEvent(
-            "The envelope is not valid: " + explain(error), code="invalid_envelope"
-        ) from None
+        raise MalformedEvent("The envelope is not valid: " + explain(error), code="invalid_envelope") from None
     return parse(envelope.to_json(), clock)
 
 
@@ -171,8 +167,7 @@ def is_binary_mode(headers: Mapping[str, Any], content_type: str | None) -> bool
 def _check_size(body: bytes) -> None:
     if len(body) > MAX_BODY_BYTES:
         raise MalformedEvent(
-            f"The body has {len(body)} bytes; at most {MAX_BODY_BYTES} are accepted. "
-            "Send a reference instead.",
+            f"The body has {len(body)} bytes; at most {MAX_BODY_BYTES} are accepted. Send a reference instead.",
             code="body_too_large",
         )
 
@@ -198,9 +193,7 @@ def _attributes(headers: Mapping[str, Any]) -> dict[str, Any]:
             continue
         name = lowered[len(_PREFIXES[0]) :]
         if name in attributes:
-            raise MalformedEvent(
-                f"The attribute {name[:40]!r} stands in two headers.", code="duplicate_member"
-            )
+            raise MalformedEvent(f"The attribute {name[:40]!r} stands in two headers.", code="duplicate_member")
         attributes[name] = _plain(name, value)
     return attributes
 

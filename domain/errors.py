@@ -1,20 +1,20 @@
 """The error tree: everything Towpath raises on purpose.
 
-    TowpathError
-    ├── InputError            what came in is wrong; carries a code and a sentence for its sender
-    │   ├── MalformedEvent    not JSON, not an envelope, wrong payload, too large
-    │   ├── UnknownName       account, channel, job or event type that does not exist
-    │   └── IdentityConflict  the same (source, id) came before with another body
-    ├── ConfigurationError    settings or topology that cannot work; said at start, never later
-    ├── StorageUnavailable    the database cannot be reached or cannot write; try again later
-    ├── TransportUnavailable  the message broker cannot be reached or is blocked; try again later
-    ├── LeaseLost             this worker's lease ran out: it must stop and write nothing
-    └── ShopError             a call to a shop failed; see the five kinds below
-        ├── ShopRejected      the shop understood and said no (4xx): the same call will fail again
-        ├── ShopUnauthorized  401 or 403: token wrong, expired or read-only
-        ├── ShopThrottled     429: wait ``retry_after`` seconds
-        ├── ShopDown          not reached, or 5xx on a call that changed nothing: safe to repeat
-        └── ShopOutcomeUnknown  the write may or may not have happened: read back before repeating
+TowpathError
+├── InputError            what came in is wrong; carries a code and a sentence for its sender
+│   ├── MalformedEvent    not JSON, not an envelope, wrong payload, too large
+│   ├── UnknownName       account, channel, job or event type that does not exist
+│   └── IdentityConflict  the same (source, id) came before with another body
+├── ConfigurationError    settings or topology that cannot work; said at start, never later
+├── StorageUnavailable    the database cannot be reached or cannot write; try again later
+├── TransportUnavailable  the message broker cannot be reached or is blocked; try again later
+├── LeaseLost             this worker's lease ran out: it must stop and write nothing
+└── ShopError             a call to a shop failed; see the five kinds below
+    ├── ShopRejected      the shop understood and said no (4xx): the same call will fail again
+    ├── ShopUnauthorized  401 or 403: token wrong, expired or read-only
+    ├── ShopThrottled     429: wait ``retry_after`` seconds
+    ├── ShopDown          not reached, or 5xx on a call that changed nothing: safe to repeat
+    └── ShopOutcomeUnknown  the write may or may not have happened: read back before repeating
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class ShopThrottled(ShopError):
 
 
 class ShopDown(ShopError):
-    """The shop cannot be reached or fails, and the call certainly changed nothing or may be repeated freely."""
+    """The shop cannot be reached or fails, and the call changed nothing for certain or may be repeated."""
 
     code = "shop_down"
 

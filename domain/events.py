@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from domain.envelope import Envelope, explain
 from domain.errors import MalformedEvent, UnknownName
-from domain.fields import Moment, Whole, YesNo
+from domain.fields import Moment, Version, Whole, YesNo
 from domain.orders import Order
 
 CONTRACT_VERSION = "1"
@@ -30,7 +30,7 @@ class ChannelOrder(Payload):
 
     external_order_id: str = OrderId
     order: dict[str, Any] | None = Field(default=None, description="the platform's own document, as a hint")
-    updated_at: AwareDatetime | None = Field(default=None, description="when the shop last changed it: saves a call if known")
+    updated_at: Moment | None = Field(default=None, description="when the shop last changed it: saves a call if known")
 
 
 class OrderStatusChanged(Payload):
@@ -81,9 +81,7 @@ class StockChanged(Payload):
     warehouse: str = Field(min_length=1, max_length=100)
     total: Whole = Field(ge=0, le=1_000_000_000)
     allocated: Whole = Field(ge=0, le=1_000_000_000)
-    version: Annotated[Whole, Field(ge=0, le=2**62)] | None = Field(
-        default=None, description="grows per sku and warehouse; else time orders"
-    )
+    version: Version | None = Field(default=None, description="grows per sku and warehouse; else time orders")
 
 
 class ProductChanged(Payload):

@@ -6,7 +6,7 @@ import re
 from datetime import MAXYEAR, UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StrictBool
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
@@ -43,6 +43,9 @@ The outermost years are refused because a change of timezone there leaves the ca
 
 Whole = Annotated[int, BeforeValidator(_is_whole)]
 """An integer; ``true`` is no 1 and ``"5"`` is no 5."""
+
+Version = Annotated[int, Field(ge=0, le=2**62), BeforeValidator(_is_whole)]
+"""A number that grows with every change of what it counts; fits a 64-bit column."""
 
 YesNo = StrictBool
 """``true`` or ``false``; no 1, no ``"yes"``."""

@@ -19,8 +19,8 @@ absolute set with a version fence, or nothing is written outside."""
 class JobType:
     """One consumer: its name, what it listens to, its direction, its lanes and its safety.
 
-    ``lane`` is the kind of line its deliveries stand in; ``subject`` names the lane: all jobs of one order share
-    the lane of that order, all stock of a channel shares one bulk lane.
+    ``lane`` is the kind of line its deliveries stand in; ``subject`` names the lane: all jobs of one order
+    share the lane of that order, all stock of a channel shares one bulk lane.
     """
 
     name: str
@@ -80,7 +80,7 @@ def jobs_for(event_type: str) -> tuple[JobType, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a delivery stands: its lane, the kind of lane, and what makes newer and older values of it one."""
+    """Where a delivery stands: its lane, the lane's kind, and what makes newer and older values of it one."""
 
     lane: str
     kind: LaneKind
@@ -91,8 +91,9 @@ class Place:
 def place_of(job: JobType, channel_id: str, payload: Payload, key: str) -> Place:
     """The lane of a delivery.
 
-    Orders: one FIFO lane per channel and order number, shared by all jobs. Stock: one bulk lane per channel, in
-    which changes of the same SKU and warehouse are one, and so are ticks. Other ticks: one lane per channel and job.
+    Orders: one FIFO lane per channel and order number, shared by all jobs. Stock: one bulk lane per channel,
+    in which changes of the same SKU and warehouse are one, and so are ticks. Other ticks: one lane per
+    channel and job.
     """
     if isinstance(payload, Tick):
         if job.lane is LaneKind.BULK:

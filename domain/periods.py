@@ -55,8 +55,8 @@ def next_due(period: Period, after: datetime, *, schedule_id: str, timezone: str
 
     Interval periods stand on a grid from the epoch plus a stable jitter, so that any timer finds the same
     instant and changing a period never fires retroactively. Daily periods follow the wall clock of
-    ``timezone``: a local time that a clock change skips is read with the offset before the change, of one that
-    comes twice the first is taken (RFC 5545, section 3.3.5).
+    ``timezone``: a local time that a clock change skips is read with the offset before the change, of one
+    that comes twice the first is taken (RFC 5545, section 3.3.5).
     """
     if period.never:
         return None

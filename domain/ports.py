@@ -56,25 +56,28 @@ class CallGuard(Protocol):
 
 
 class Shop(Protocol):
-    """One shop as handlers see it. Every method raises the :class:`domain.errors.ShopError` kinds, nothing else.
+    """One shop as handlers see it. Methods raise the kinds of :class:`domain.errors.ShopError`, nothing else.
 
     Writes say in their docstring how they are made safe to repeat.
     """
 
     async def list_orders(self, since: datetime | None, until: datetime) -> Sequence[OrderSummary]:
-        """Orders whose ``updated_at`` lies in the window, each once; all of them where ``since`` is ``None``."""
+        """Orders whose ``updated_at`` lies in the window, each once; all where ``since`` is ``None``."""
 
     async def read_order(self, external_order_id: str) -> tuple[Order, dict[str, Any]]:
-        """The order in canonical form, and the platform's own document. ``ShopRejected(code="order_unknown")`` if none."""
+        """The order in canonical form, and the platform's own document.
+
+        Raises ``ShopRejected(code="order_unknown")`` where there is none.
+        """
 
     def translate_order(self, document: Mapping[str, Any]) -> Order:
-        """Canonical form of a platform document; ``ShopRejected(code="unreadable_answer")`` if it cannot be read."""
+        """Canonical form of a platform document; ShopRejected(code ``unreadable_answer``) if unreadable."""
 
     async def set_order_status(self, external_order_id: str, status: str, note: str | None) -> None:
         """Set the status (absolute set: safe to repeat) and append the note when given and not there yet."""
 
     async def cancel_order(self, external_order_id: str) -> CancelResult:
-        """Cancel with the shop's side effects; read before repeating: an order already cancelled is left alone."""
+        """Cancel with the shop's side effects; safe to repeat: a cancelled order is read and left alone."""
 
     async def set_order_shipment(self, parcel: Parcel) -> None:
         """Write the parcel as the order-level shipment (absolute set: the newest overwrites)."""
@@ -83,7 +86,7 @@ class Shop(Protocol):
         """All shipments of an order, for the read-back."""
 
     async def create_shipment(self, parcel: Parcel) -> ShopShipment:
-        """Create one shipment. Not safe to repeat: the caller reads :meth:`list_shipments` before a second try."""
+        """Create one shipment. Not safe to repeat: read :meth:`list_shipments` before a second try."""
 
     async def shipping_methods(self) -> Sequence[str]:
         """The shop's method names (cached for a while)."""
@@ -101,4 +104,5 @@ class Shop(Protocol):
 class ShopOpener(Protocol):
     """Gives the shop of a channel, guarded for one run."""
 
-    def __call__(self, channel: Channel, guard: CallGuard) -> Shop: ...
+    def __call__(self, channel: Channel, guard: CallGuard) -> Shop:
+        """The shop; every call of it passes ``guard``."""

@@ -38,7 +38,7 @@ def is_newer(candidate: tuple[int | None, int], known: tuple[int | None, int]) -
 
 
 def available(levels: Iterable[StockLevel], *, buffer: int = 0, cap: int | None = None) -> int:
-    """What a shop may sell: the sum of total - allocated over ``levels``, less ``buffer``, at most ``cap``, at least 0."""
+    """What a shop may sell: total - allocated over all ``levels``, less ``buffer``, from 0 to ``cap``."""
     quantity = sum(level.total - level.allocated for level in levels) - buffer
     if cap is not None:
         quantity = min(quantity, cap)

@@ -42,7 +42,7 @@ class ApiCall:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One attempt. Times in UTC; ``business_key`` is the order number or SKU and the only thing said about whom."""
+    """One attempt. Times in UTC; ``business_key`` (order number or SKU) is all that is said about whom."""
 
     id: str
     started_at: datetime

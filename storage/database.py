@@ -58,7 +58,10 @@ class Database:
         one_writer = self.dialect == "sqlite"
         loop = self._write_in_groups if one_writer else self._write_one_by_one
         self._threads = [
-            *(threading.Thread(target=loop, name=f"towpath-write-{n}", daemon=True) for n in range(1 if one_writer else writers)),
+            *(
+                threading.Thread(target=loop, name=f"towpath-write-{n}", daemon=True)
+                for n in range(1 if one_writer else writers)
+            ),
             *(threading.Thread(target=self._read, name=f"towpath-read-{n}", daemon=True) for n in range(readers)),
         ]
         for thread in self._threads:
@@ -110,6 +113,8 @@ class Database:
 
     def _read(self) -> None:
         while (job := self._reads.get()) is not None:
+            if not job.future.set_running_or_notify_cancel():
+                continue
             with _answering([job]), self.engine.connect().execution_options(reading=True) as connection:
                 result = job.work(connection)
                 connection.rollback()
@@ -117,6 +122,8 @@ class Database:
 
     def _write_one_by_one(self) -> None:
         while (job := self._writes.get()) is not None:
+            if not job.future.set_running_or_notify_cancel():
+                continue
             with _answering([job]):
                 job.future.set_result(self._with_retries(job.work))
 
@@ -147,11 +154,14 @@ class Database:
                         ended = True
                         break
                     group.append(job)
+            # From here on nobody can cancel a piece: its neighbours' answers must not depend on it.
+            group = [job for job in group if job.future.set_running_or_notify_cancel()]
             with _answering(group):
                 self._commit_group(group)
 
     def _commit_group(self, group: list[_Job]) -> None:
-        results: list[tuple[_Job, Any, BaseException | None]] = []
+        """One transaction for all; a failing piece is rolled back alone and keeps its own answer."""
+        results: list[tuple[_Job, Any, Exception | None]] = []
         with self.engine.begin() as connection:
             for job in group:
                 try:
@@ -162,15 +172,15 @@ class Database:
                         results.append((job, job.work(connection), None))
                 except OperationalError:
                     raise
-                except Exception as error:  # noqa: BLE001 - handed to whoever asked for this piece of work
+                except Exception as error:
                     if len(group) == 1:
                         raise
                     results.append((job, None, error))
-        for job, value, error in results:
-            if error is None:
+        for job, value, failure in results:
+            if failure is None:
                 job.future.set_result(value)
             else:
-                job.future.set_exception(error)
+                job.future.set_exception(failure)
 
 
 @contextlib.contextmanager
@@ -191,7 +201,9 @@ def _translate(error: Exception) -> Exception:
         return error
     if isinstance(error, OperationalError) or error.connection_invalidated:
         log.warning("database_unavailable", error=type(error.orig).__name__)
-        unavailable = StorageUnavailable(f"The database does not answer or cannot write ({type(error.orig).__name__}: {error.orig}).")
+        unavailable = StorageUnavailable(
+            f"The database does not answer or cannot write ({type(error.orig).__name__}: {error.orig})."
+        )
         unavailable.__cause__ = error
         return unavailable
     return error

@@ -32,7 +32,9 @@ class Snapshot:
             UnknownName: none was named, or there is none of that name.
         """
         if code is None:
-            raise UnknownName("The event names no account: set the extension attribute 'account'.", code="account_missing")
+            raise UnknownName(
+                "The event names no account: set the extension attribute 'account'.", code="account_missing"
+            )
         try:
             return self.accounts[code]
         except KeyError:

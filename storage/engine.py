@@ -42,13 +42,18 @@ def _postgresql(url: URL, connections: int) -> Engine:
         pool_pre_ping=True,
         pool_timeout=10,
         hide_parameters=True,
-        connect_args={"connect_timeout": 5, "options": "-c lock_timeout=10000 -c statement_timeout=60000 -c timezone=UTC"},
+        connect_args={
+            "connect_timeout": 5,
+            "options": "-c lock_timeout=10000 -c statement_timeout=60000 -c timezone=UTC",
+        },
     )
 
 
 def _sqlite(url: URL, connections: int) -> Engine:
     if not url.database or url.database == ":memory:":
-        raise ConfigurationError("SQLite needs a file: sqlite:///path/to/towpath.db. A database in memory would forget everything.")
+        raise ConfigurationError(
+            "SQLite needs a file: sqlite:///path/to/towpath.db. A database in memory would forget everything."
+        )
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         url,

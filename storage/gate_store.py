@@ -21,7 +21,9 @@ class SqlGateStore:
     async def reserve(self, channel_id: str, count: int, per_second: float, burst: int) -> Reservation:
         """Take permits by the generic cell rate algorithm: one theoretical arrival time per channel, for all processes."""
         now = to_micros(self._clock())
-        return await self._database.awrite(lambda connection: _reserve(connection, channel_id, count, per_second, burst, now))
+        return await self._database.awrite(
+            lambda connection: _reserve(connection, channel_id, count, per_second, burst, now)
+        )
 
     async def close(self, channel_id: str, cause: str, seconds: float, strikes: int, sentence: str) -> None:
         """Close the gate for all processes; an earlier, longer closure stays."""
@@ -29,14 +31,24 @@ class SqlGateStore:
 
         def work(connection: Connection) -> None:
             statement = upsert(connection, gates).values(
-                channel_id=channel_id, arrival=0, closed_until=until, cause=cause, strikes=strikes, sentence=sentence[:500]
+                channel_id=channel_id,
+                arrival=0,
+                closed_until=until,
+                cause=cause,
+                strikes=strikes,
+                sentence=sentence[:500],
             )
             new = statement.excluded
             later = case((gates.c.closed_until > new.closed_until, gates.c.closed_until), else_=new.closed_until)
             connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=["channel_id"],
-                    set_={"closed_until": later, "cause": new.cause, "strikes": new.strikes, "sentence": new.sentence},
+                    set_={
+                        "closed_until": later,
+                        "cause": new.cause,
+                        "strikes": new.strikes,
+                        "sentence": new.sentence,
+                    },
                 )
             )
 
@@ -44,11 +56,21 @@ class SqlGateStore:
 
     async def open(self, channel_id: str) -> None:
         """Open the gate."""
-        statement = update(gates).where(gates.c.channel_id == channel_id).values(closed_until=0, cause="", strikes=0, sentence="")
-        await self._database.awrite(lambda connection: connection.execute(statement) and None)
+        statement = (
+            update(gates)
+            .where(gates.c.channel_id == channel_id)
+            .values(closed_until=0, cause="", strikes=0, sentence="")
+        )
+
+        def work(connection: Connection) -> None:
+            connection.execute(statement)
+
+        await self._database.awrite(work)
 
 
-def _reserve(connection: Connection, channel_id: str, count: int, per_second: float, burst: int, now: int) -> Reservation:
+def _reserve(
+    connection: Connection, channel_id: str, count: int, per_second: float, burst: int, now: int
+) -> Reservation:
     query = select(gates).where(gates.c.channel_id == channel_id)
     row = connection.execute(locking(connection, query)).first()
     if row is not None and row.closed_until > now:
@@ -59,6 +81,8 @@ def _reserve(connection: Connection, channel_id: str, count: int, per_second: fl
     granted = max(0, min(count, room))
     if granted:
         statement = upsert(connection, gates).values(channel_id=channel_id, arrival=int(arrival + granted * interval))
-        connection.execute(statement.on_conflict_do_update(index_elements=["channel_id"], set_={"arrival": statement.excluded.arrival}))
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=["channel_id"], set_={"arrival": statement.excluded.arrival})
+        )
         return Reservation(granted)
     return Reservation(0, wait=max((arrival - now - (burst - 1) * interval) / 1e6, 0.001))

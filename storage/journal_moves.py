@@ -44,9 +44,7 @@ def claimed_of(row: Row[Any]) -> Claimed:
 
 def give_back(connection: Connection, *which: ColumnElement[bool]) -> set[str]:
     """Make entries ready again in their places; the queues they are in."""
-    return set(
-        connection.scalars(update(ENTRIES).where(*which).values(taker=None).returning(ENTRIES.c.queue))
-    )
+    return set(connection.scalars(update(ENTRIES).where(*which).values(taker=None).returning(ENTRIES.c.queue)))
 
 
 def bury(connection: Connection, router: Router, reason: str, *which: ColumnElement[bool]) -> set[str]:
@@ -58,9 +56,7 @@ def bury(connection: Connection, router: Router, reason: str, *which: ColumnElem
         exchange = router.dead_letter(entry.queue)
         headers = death_headers(json.loads(entry.headers), entry.queue, entry.exchange, reason)
         for queue in router.targets(exchange, entry.routing_key):
-            dead.append(
-                {**row_of(entry), "queue": queue, "exchange": exchange, "headers": json.dumps(headers)}
-            )
+            dead.append({**row_of(entry), "queue": queue, "exchange": exchange, "headers": json.dumps(headers)})
     if dead:
         connection.execute(insert(ENTRIES), dead)
     return {row["queue"] for row in dead}

@@ -97,9 +97,7 @@ class SqlJournalStore:
         def work(connection: Connection) -> bool:
             if queue in self._lone:
                 holder = connection.scalar(
-                    select(active.c.taker)
-                    .join(takers, takers.c.id == active.c.taker)
-                    .where(active.c.queue == queue)
+                    select(active.c.taker).join(takers, takers.c.id == active.c.taker).where(active.c.queue == queue)
                 )
                 if holder not in (None, taker):
                     return False
@@ -149,9 +147,7 @@ class SqlJournalStore:
         def work(connection: Connection) -> tuple[set[str], set[str]]:
             renewal = update(takers).where(takers.c.id.in_(mine)).values(lease_until=self._lease_end())
             kept = set(connection.scalars(renewal.returning(takers.c.id))) if mine else set()
-            ended = list(
-                connection.scalars(delete(takers).where(takers.c.lease_until < now).returning(takers.c.id))
-            )
+            ended = list(connection.scalars(delete(takers).where(takers.c.lease_until < now).returning(takers.c.id)))
             return set(mine) - kept, self._end(connection, ended) if ended else set()
 
         forgotten, freed = await self._write(work)
@@ -187,9 +183,7 @@ class SqlJournalStore:
         """Forget these takers (``None``: all) and give back what they hold; the queues that got entries."""
         held = ENTRIES.c.taker.is_not(None) if ended is None else ENTRIES.c.taker.in_(ended)
         connection.execute(delete(takers) if ended is None else delete(takers).where(takers.c.id.in_(ended)))
-        connection.execute(
-            delete(active) if ended is None else delete(active).where(active.c.taker.in_(ended))
-        )
+        connection.execute(delete(active) if ended is None else delete(active).where(active.c.taker.in_(ended)))
         freed = set(self._lone)
         for queue in self.topology.queues:
             if queue.delivery_limit is not None:

@@ -140,7 +140,13 @@ deliveries = Table(
     Column("created_at", Micros, nullable=False),
     Column("settled_at", Micros),
     UniqueConstraint("message_id", "job_type", "channel_id"),
-    Index("ix_deliveries_open", "lane", "seq", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
+    Index(
+        "ix_deliveries_open",
+        "lane",
+        "seq",
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
     Index("ix_deliveries_key", "account_id", "business_key"),
     Index("ix_deliveries_state", "state", "created_at"),
 )
@@ -165,7 +171,12 @@ lanes = Table(
         sqlite_where=text("state IN ('ready', 'waiting')"),
         postgresql_where=text("state IN ('ready', 'waiting')"),
     ),
-    Index("ix_lanes_holder", "holder", sqlite_where=text("holder IS NOT NULL"), postgresql_where=text("holder IS NOT NULL")),
+    Index(
+        "ix_lanes_holder",
+        "holder",
+        sqlite_where=text("holder IS NOT NULL"),
+        postgresql_where=text("holder IS NOT NULL"),
+    ),
     Index("ix_lanes_channel", "channel_id", "state"),
 )
 
@@ -224,7 +235,12 @@ outbox = Table(
     Column("created_at", Micros, nullable=False),
     Column("sent_at", Micros),
     Column("failure", Text),
-    Index("ix_outbox_unsent", "seq", sqlite_where=text("sent_at IS NULL"), postgresql_where=text("sent_at IS NULL")),
+    Index(
+        "ix_outbox_unsent",
+        "seq",
+        sqlite_where=text("sent_at IS NULL"),
+        postgresql_where=text("sent_at IS NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -239,7 +255,12 @@ schedules = Table(
     Column("next_due", Micros),
     Column("last_due", Micros),
     UniqueConstraint("channel_id", "job_type"),
-    Index("ix_schedules_due", "next_due", sqlite_where=text("next_due IS NOT NULL"), postgresql_where=text("next_due IS NOT NULL")),
+    Index(
+        "ix_schedules_due",
+        "next_due",
+        sqlite_where=text("next_due IS NOT NULL"),
+        postgresql_where=text("next_due IS NOT NULL"),
+    ),
 )
 
 orders = Table(

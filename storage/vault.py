@@ -22,7 +22,9 @@ class Vault:
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         if not keys or any(len(key) != 32 for key in keys):
-            raise ConfigurationError("TOWPATH_SECRET_KEYS needs one or more keys of 32 bytes, base64, separated by commas.")
+            raise ConfigurationError(
+                "TOWPATH_SECRET_KEYS needs one or more keys of 32 bytes, base64, separated by commas."
+            )
         self._keys = {hashlib.sha256(key).hexdigest()[:8]: AESGCM(key) for key in keys}
         self._first = next(iter(self._keys))
 
@@ -45,6 +47,10 @@ class Vault:
                 raise ValueError(version)
             return self._keys[kid].decrypt(raw[:12], raw[12:], place.encode()).decode()
         except KeyError:
-            raise ConfigurationError("A stored secret needs a key that TOWPATH_SECRET_KEYS does not hold. Put the old key back into the ring.") from None
+            raise ConfigurationError(
+                "A stored secret needs a key that TOWPATH_SECRET_KEYS does not hold. Put the old key back into the ring."
+            ) from None
         except (ValueError, InvalidTag):
-            raise ConfigurationError(f"The stored secret of {place.split('/')[0]} was changed or moved. Enter it again.") from None
+            raise ConfigurationError(
+                f"The stored secret of {place.split('/', maxsplit=1)[0]} was changed or moved. Enter it again."
+            ) from None

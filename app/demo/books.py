@@ -38,7 +38,11 @@ class Verdict:
 
 
 def judge(
-    effects: Sequence[Mapping[str, Any]], stock: Mapping[str, int], script: Script, bought: Iterable[str], sent: Mapping[str, Sent]
+    effects: Sequence[Mapping[str, Any]],
+    stock: Mapping[str, int],
+    script: Script,
+    bought: Iterable[str],
+    sent: Mapping[str, Sent],
 ) -> Verdict:
     """Hold the shop's effects and stock against what was bought, sent and scripted."""
     verdict = Verdict()
@@ -74,7 +78,9 @@ def _judge_order(verdict: Verdict, told: Sent, done: Sequence[tuple[str, str]]) 
         verdict.out_of_order.append(f"order {told.order_id}: sent {list(told.steps)}, the shop saw {first_seen}")
 
 
-def _judge_stock(verdict: Verdict, script: Script, written: Mapping[str, Sequence[int]], stock: Mapping[str, int]) -> None:
+def _judge_stock(
+    verdict: Verdict, script: Script, written: Mapping[str, Sequence[int]], stock: Mapping[str, int]
+) -> None:
     for sku, versions in script.quantities.items():
         version_of = {quantity: version for version, quantity in versions.items()}
         newest = 0

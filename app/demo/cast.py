@@ -37,7 +37,16 @@ class Stage:
     seed: int
     bought: list[str] = field(default_factory=list)
 
-    def event(self, source: str, event_id: str, kind: str, data: Mapping[str, Any], *, channel: bool = True, late: int = 0) -> Envelope:
+    def event(
+        self,
+        source: str,
+        event_id: str,
+        kind: str,
+        data: Mapping[str, Any],
+        *,
+        channel: bool = True,
+        late: int = 0,
+    ) -> Envelope:
         """An event of this account; ``late`` moves its time by milliseconds after the day's beginning."""
         return Envelope(
             id=f"{self.account}/{event_id}",
@@ -55,7 +64,12 @@ class Stage:
         ids = [str(order_id) for order_id in answer["order_ids"]]
         self.bought += ids
         told = [order_id for order_id in ids if int(order_id) % 10]
-        upstream.send([self.event("shop", f"created/{order_id}", "order.created", {"external_order_id": order_id}) for order_id in told])
+        upstream.send(
+            [
+                self.event("shop", f"created/{order_id}", "order.created", {"external_order_id": order_id})
+                for order_id in told
+            ]
+        )
 
     def small_faults(self) -> None:
         """The everyday troubles of a shop's API."""
@@ -114,11 +128,18 @@ class Oms:
         order_id = order["external_order_id"]
         parcels = parcels_of(self._stage.seed, order)
         events = [self._status(order_id, "in_progress")]
-        events += [self._stage.event("oms", f"parcel/{parcel['shipment_id']}", "shipment.created", parcel) for parcel in parcels]
+        events += [
+            self._stage.event("oms", f"parcel/{parcel['shipment_id']}", "shipment.created", parcel)
+            for parcel in parcels
+        ]
         events.append(self._status(order_id, "shipped"))
         copies = events[1:2] if int(order_id) % 20 == 0 else []
         self._upstream.send([*events, *copies])
-        steps = [("status", "in_progress"), *(("parcel", parcel["shipment_id"]) for parcel in parcels), ("status", "shipped")]
+        steps = [
+            ("status", "in_progress"),
+            *(("parcel", parcel["shipment_id"]) for parcel in parcels),
+            ("status", "shipped"),
+        ]
         self.sent[order_id] = Sent(order_id, tuple(steps))
 
     def _status(self, order_id: str, status: str) -> Envelope:
@@ -156,4 +177,3 @@ class Warehouse:
             ]
             await asyncio.to_thread(self._upstream.send, events)
             await asyncio.sleep(pause)
-

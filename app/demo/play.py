@@ -9,9 +9,10 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+import structlog
+
 from app.demo.books import judge
 from app.demo.cast import Oms, Stage, Warehouse
-from app.demo.raw_amqp import open_raw
 from app.demo.report import Report
 from app.demo.script import STOCK_CHANGES, write_script
 from app.demo.staff import Shop, Towpath
@@ -20,12 +21,16 @@ from app.demo.upstream import AmqpUpstream, HttpUpstream, Upstream
 from app.house import House, open_house
 from app.settings import Settings
 from broker.operations import NewChannel, Statistics
+from broker.transports.urls import open_transport
 from console.cli.seams import DemoProgress
 from domain.channels import ChannelSettings
+from domain.errors import TowpathError
 from domain.periods import Period
 from producers.publisher import open_publisher
 from storage.database import Database
 from storage.schema import upgrade
+
+log = structlog.get_logger(__name__)
 
 OUTAGE_SECONDS = 4.0
 LONGEST_DAY = 300.0
@@ -83,7 +88,9 @@ async def _set_up(house: House, shop: Shop, day: Day) -> Stage:
     """An organization, an account, a channel, a key and a schedule: what an operator does on the first day."""
     desk = house.operations.desk
     taken = {account.code for account in await desk.accounts()}
-    code = next(name for number in range(1, 10_000) if (name := f"demo{'' if number == 1 else f'-{number}'}") not in taken)
+    code = next(
+        name for number in range(1, 10_000) if (name := f"demo{'' if number == 1 else f'-{number}'}") not in taken
+    )
     organization = await desk.create_organization("Demo Trading")
     await desk.create_account(organization, code, "Demo account", "UTC")
     options = ChannelSettings(calls_per_second=400, burst=100, carriers={"fedex": "FedEx Ground"})
@@ -98,12 +105,18 @@ async def _set_up(house: House, shop: Shop, day: Day) -> Stage:
     return Stage(code, "bright-main", key.secret, control, script, day.seed)
 
 
-async def _run(house: House, stage: Stage, settings: Settings, day: Day, show: Callable[[DemoProgress], None]) -> Report:
+async def _run(
+    house: House, stage: Stage, settings: Settings, day: Day, show: Callable[[DemoProgress], None]
+) -> Report:
     port = _free_port()
     data = settings.data_dir.resolve()
     data.mkdir(parents=True, exist_ok=True)
     once = data / f"crashed-{stage.account}"
-    environment = {**_as_environment(settings), "TOWPATH_CRASH_AT": CRASH_AT, "TOWPATH_CRASH_ONCE_FILE": str(once)}
+    environment = {
+        **_as_environment(settings),
+        "TOWPATH_CRASH_AT": CRASH_AT,
+        "TOWPATH_CRASH_ONCE_FILE": str(once),
+    }
     towpath = await asyncio.to_thread(Towpath, environment, data / "demo.log", port)
     api = HttpTalker(f"http://127.0.0.1:{port}", {"Authorization": f"Bearer {stage.key}"})
     upstream = _upstream(settings, api)
@@ -112,15 +125,24 @@ async def _run(house: House, stage: Stage, settings: Settings, day: Day, show: C
     finally:
         once.unlink(missing_ok=True)
         await asyncio.to_thread(towpath.stop)
-        with contextlib.suppress(Exception):
-            await house.operations.desk.change_channel(stage.account, stage.channel, enabled=False)
+        await _leave(house, stage)
+
+
+async def _leave(house: House, stage: Stage) -> None:
+    """The shop of the day is gone: its channel must not be called by a later Towpath on the same database."""
+    try:
+        await house.operations.set_schedule(stage.account, stage.channel, "order_import", Period("none"))
+        await house.operations.desk.change_channel(stage.account, stage.channel, enabled=False)
+    except TowpathError as error:
+        log.warning("channel_left_enabled", channel=stage.channel, account=stage.account, reason=error.sentence)
 
 
 def _upstream(settings: Settings, api: HttpTalker) -> Upstream:
     if settings.embedded:
         return HttpUpstream(api)
     url = settings.broker_url.get_secret_value()
-    return AmqpUpstream(open_publisher(url, ca_file=settings.broker_ca_file), open_raw(url))
+    transport = open_transport(url, ca_file=settings.broker_ca_file)
+    return AmqpUpstream(open_publisher(url, ca_file=settings.broker_ca_file), transport)
 
 
 def _as_environment(settings: Settings) -> dict[str, str]:
@@ -147,7 +169,14 @@ class Director:
     """Leads one day: who acts when, when the shop fails, and when the day is over."""
 
     def __init__(
-        self, house: House, stage: Stage, settings: Settings, towpath: Towpath, api: HttpTalker, upstream: Upstream, show: Callable[[DemoProgress], None]
+        self,
+        house: House,
+        stage: Stage,
+        settings: Settings,
+        towpath: Towpath,
+        api: HttpTalker,
+        upstream: Upstream,
+        show: Callable[[DemoProgress], None],
     ) -> None:
         self._house = house
         self._stage = stage
@@ -205,7 +234,7 @@ class Director:
         """Throttling, server errors, answers lost after the write; then an outage; bad messages in between."""
         await asyncio.sleep(2.0)
         await asyncio.to_thread(self._stage.small_faults)
-        self._refused = await asyncio.to_thread(self._upstream.send_bad, self._stage.account)
+        self._refused = await self._upstream.send_bad(self._stage.account)
         await asyncio.sleep(4.0)
         self._scene = f"the shop is down for {OUTAGE_SECONDS:.0f} seconds"
         await asyncio.to_thread(self._stage.control.ask, "POST", "/_sandbox/outage", {"seconds": OUTAGE_SECONDS})

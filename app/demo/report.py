@@ -45,4 +45,9 @@ class Report:
     def as_data(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
         counts = self.verdict.counts()
-        return {**asdict(self), "calls_saved": self.calls_saved, "verdict": {**counts, "examples": asdict(self.verdict)}, "passed": self.passed}
+        return {
+            **asdict(self),
+            "calls_saved": self.calls_saved,
+            "verdict": {**counts, "examples": asdict(self.verdict)},
+            "passed": self.passed,
+        }

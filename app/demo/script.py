@@ -88,7 +88,10 @@ BAD_BODIES: tuple[tuple[str, bytes], ...] = (
     ("not JSON", b"{order: 1"),
     ("not UTF-8", b'{"id": "\xff\xfe"}'),
     ("an incomplete envelope", b'{"specversion":"1.0","id":"bad-1","type":"stock.changed"}'),
-    ("an unknown type", b'{"specversion":"1.0","id":"bad-2","source":"oms","type":"order.teleported","account":"%a","data":{}}'),
+    (
+        "an unknown type",
+        b'{"specversion":"1.0","id":"bad-2","source":"oms","type":"order.teleported","account":"%a","data":{}}',
+    ),
     (
         "a negative quantity",
         b'{"specversion":"1.0","id":"bad-3","source":"oms","type":"stock.changed","account":"%a",'

@@ -18,10 +18,24 @@ class Shop:
     """The sandbox shop as a process of its own."""
 
     def __init__(self, seed: int) -> None:
-        arguments = ["bright-sites", "--port", "0", "--seed", str(seed), "--products", "50", "--variants", "8"]
+        arguments = [
+            "bright-sites",
+            "--port",
+            "0",
+            "--seed",
+            str(seed),
+            "--products",
+            "50",
+            "--variants",
+            "8",
+        ]
         arguments += ["--no-buyers-take-stock", "--gift-certificate-share", "0"]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", *arguments], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=_environment({})
+            [sys.executable, "-m", "sandbox", *arguments],
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            env=_environment({}),
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -100,4 +114,8 @@ def _end(process: subprocess.Popen[str]) -> None:
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    return {**{name: value for name, value in os.environ.items() if not name.startswith("TOWPATH_")}, "PYTHONPATH": path, **more}
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("TOWPATH_")},
+        "PYTHONPATH": path,
+        **more,
+    }

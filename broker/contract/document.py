@@ -35,12 +35,8 @@ def asyncapi() -> Part:
         "defaultContentType": STRUCTURED,
         "servers": {"rabbitmq": _server()},
         "channels": {
-            "events": _channel(
-                EVENTS, "What happened in shops and in the OMS, and ticks of the timer.", incoming
-            ),
-            "oms": _channel(
-                OMS, "What Towpath has to tell the OMS; bind a queue to hear it.", [*ANNOUNCED_TYPES]
-            ),
+            "events": _channel(EVENTS, "What happened in shops and in the OMS, and ticks of the timer.", incoming),
+            "oms": _channel(OMS, "What Towpath has to tell the OMS; bind a queue to hear it.", [*ANNOUNCED_TYPES]),
         },
         "operations": {
             "takeEvents": _operation("receive", "events", incoming, {"ack": True}),
@@ -49,9 +45,7 @@ def asyncapi() -> Part:
         "components": {
             "messages": {_key(name): _message(name) for name in event_names()},
             "schemas": _schemas(),
-            "securitySchemes": {
-                "login": {"type": "userPassword", "description": "A user of the message broker."}
-            },
+            "securitySchemes": {"login": {"type": "userPassword", "description": "A user of the message broker."}},
         },
     }
 

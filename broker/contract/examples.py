@@ -14,10 +14,11 @@ from domain.orders import Address, Adjustment, Contact, Order, OrderLine, OrderS
 Example = dict[str, Any]
 
 _ORDER = {"external_order_id": "4711"}
+_CHANGED = {**_ORDER, "updated_at": "2026-03-02T15:04:01Z"}
 _BODIES: dict[str, tuple[str, Example]] = {
-    "order.created": ("shop", _ORDER),
-    "order.updated": ("shop", _ORDER),
-    "order.cancelled": ("shop", _ORDER),
+    "order.created": ("shop", _CHANGED),
+    "order.updated": ("shop", _CHANGED),
+    "order.cancelled": ("shop", _CHANGED),
     "order.status_changed": ("oms", {**_ORDER, "status": "in_progress", "note": "Picking has begun."}),
     "shipment.created": (
         "oms",
@@ -53,9 +54,7 @@ def _event(at: int, name: str) -> Example:
         "id": f"{name}-{at:04}",
         "source": source,
         "type": name,
-        "subject": _SUBJECTS.get(
-            name, name.removeprefix(TICK_PREFIX) if source == "towpath/timer" else "4711"
-        ),
+        "subject": _SUBJECTS.get(name, name.removeprefix(TICK_PREFIX) if source == "towpath/timer" else "4711"),
         "time": "2026-03-02T15:04:05Z",
         "account": "acme",
         "channel": "bright-main",

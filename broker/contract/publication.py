@@ -31,10 +31,7 @@ def published() -> dict[str, str]:
     documents: dict[str, Any] = {f"{folder}/{name}.json": schema for name, schema in schemas().items()}
     documents |= {f"examples/{name}.json": example for name, example in examples().items()}
     documents["asyncapi.json"] = asyncapi()
-    return {
-        path: json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-        for path, document in documents.items()
-    }
+    return {path: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for path, document in documents.items()}
 
 
 def unpublished(folder: Path) -> list[Problem]:
@@ -62,16 +59,12 @@ def _differs(path: str, there: str, text: str) -> Problem:
             f"domain/events.py, then run: {COMMAND}"
         )
         return Problem(path, sentence, True)
-    return Problem(
-        path, f"{path} is older than the models; its words or examples changed. Run: {COMMAND}", False
-    )
+    return Problem(path, f"{path} is older than the models; its words or examples changed. Run: {COMMAND}", False)
 
 
 def _left_over(path: str, *, breaks: bool) -> Problem:
     if breaks:
-        sentence = (
-            f"{path} is published and no model makes it any more: raise CONTRACT_VERSION in domain/events.py."
-        )
+        sentence = f"{path} is published and no model makes it any more: raise CONTRACT_VERSION in domain/events.py."
     else:
         sentence = f"{path} is an example of no event type. Delete it."
     return Problem(path, sentence, breaks)

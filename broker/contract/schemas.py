@@ -31,9 +31,7 @@ def models() -> dict[str, tuple[type[BaseModel], Mode]]:
     """Published name → model and mode: what comes in as it is read, what goes out as it is written."""
     incoming: list[type[BaseModel]] = [Envelope, *(kind.payload for kind in EVENT_TYPES.values()), Tick]
     outgoing = [kind.payload for kind in ANNOUNCED_TYPES.values()]
-    found: dict[str, tuple[type[BaseModel], Mode]] = {
-        schema_name(model): (model, "validation") for model in incoming
-    }
+    found: dict[str, tuple[type[BaseModel], Mode]] = {schema_name(model): (model, "validation") for model in incoming}
     return found | {schema_name(model): (model, "serialization") for model in outgoing}
 
 

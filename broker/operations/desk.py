@@ -43,7 +43,13 @@ class Desk(Protocol):
         """A new channel with no schedules; its id."""
 
     async def change_channel(
-        self, account: str, channel: str, *, enabled: bool | None = None, token: str | None = None, settings: ChannelSettings | None = None
+        self,
+        account: str,
+        channel: str,
+        *,
+        enabled: bool | None = None,
+        token: str | None = None,
+        settings: ChannelSettings | None = None,
     ) -> None:
         """Enable or disable (work waits, nothing is lost), set a new token, replace settings; what waited for it is released."""
 

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from broker.bell import Bell
+from broker.guard import FreeGuard
 from broker.ledger import Admission, Incoming, Ledger
 from broker.meters import Meters
 from broker.operations.desk import Desk
-from broker.guard import FreeGuard
 from broker.operations.values import ChannelRow, Finding, LogFilter, LogRow, NewChannel
 from broker.transports.seam import Transport
 from domain.channels import ConnectorManifest
@@ -50,7 +50,9 @@ class Operations:
         self._parts = parts
         self.desk = parts.desk
 
-    async def ingest(self, bodies: Sequence[bytes], *, account: str | None = None, trigger: Trigger = Trigger.EVENT) -> list[Admission]:
+    async def ingest(
+        self, bodies: Sequence[bytes], *, account: str | None = None, trigger: Trigger = Trigger.EVENT
+    ) -> list[Admission]:
         """Take in structured CloudEvents; each gets an answer, durable when this returns.
 
         ``account`` is the one the sender may speak for: it is filled in where an event names none and must match where
@@ -76,7 +78,10 @@ class Operations:
             raise InputError("A channel needs an access token.", code="token_missing")
         domain = new.domain.strip().lower()
         if domain not in self._parts.trusted and not re.match(manifest.domain_pattern, domain):
-            raise InputError(f"{new.domain!r} is no shop domain of {manifest.title}: give the bare name, without https:// or a path.", code="bad_domain")
+            raise InputError(
+                f"{new.domain!r} is no shop domain of {manifest.title}: give the bare name, without https:// or a path.",
+                code="bad_domain",
+            )
         if manifest.api_versions and new.settings.api_version not in manifest.api_versions:
             raise InputError(
                 f"{manifest.title} speaks API versions {', '.join(manifest.api_versions)}, not {new.settings.api_version}.",
@@ -112,9 +117,14 @@ class Operations:
         kind = job_type(job)
         manifest = self._parts.manifest_of((await self._channel_row(account, channel)).platform)
         if not kind.scheduled or job not in manifest.jobs:
-            raise InputError(f"{kind.title} of a {manifest.title} channel does not run on a schedule.", code="not_schedulable")
+            raise InputError(
+                f"{kind.title} of a {manifest.title} channel does not run on a schedule.",
+                code="not_schedulable",
+            )
         allowed = manifest.jobs[job]
-        if period not in allowed and not (period.text.startswith("daily@") and any(each.text.startswith("daily") for each in allowed)):
+        if period not in allowed and not (
+            period.text.startswith("daily@") and any(each.text.startswith("daily") for each in allowed)
+        ):
             names = ", ".join(each.text for each in allowed)
             raise InputError(f"{manifest.title} allows these periods for {job}: {names}.", code="period_not_allowed")
         await self.desk.set_schedule(account, channel, job, period)
@@ -135,11 +145,23 @@ class Operations:
         findings = [await self._look_at_database(), await self._look_at_transport()]
         try:
             for row in await self.desk.channels(None):
-                findings.append(Finding(f"channel {row.account}/{row.code}", row.state == "connected", row.state_reason or "connected"))
+                findings.append(
+                    Finding(
+                        f"channel {row.account}/{row.code}",
+                        row.state == "connected",
+                        row.state_reason or "connected",
+                    )
+                )
             numbers = await self.desk.statistics()
             stuck = numbers.oldest_due_seconds > 60
             sentence = f"The oldest due work waits {numbers.oldest_due_seconds:.0f} s"
-            findings.append(Finding("backlog", not stuck, f"{sentence}: start more 'towpath consume'." if stuck else f"{sentence}."))
+            findings.append(
+                Finding(
+                    "backlog",
+                    not stuck,
+                    f"{sentence}: start more 'towpath consume'." if stuck else f"{sentence}.",
+                )
+            )
         except TowpathError as error:
             findings.append(Finding("ledger", False, error.sentence))
         return findings
@@ -175,7 +197,10 @@ def _decode(body: bytes, account: str | None, trigger: Trigger) -> Incoming | In
     try:
         envelope = parse(body)
         if account is not None and envelope.account not in (None, account):
-            return UnknownName(f"The key speaks for account {account!r}, the event for {envelope.account!r}.", code="wrong_account")
+            return UnknownName(
+                f"The key speaks for account {account!r}, the event for {envelope.account!r}.",
+                code="wrong_account",
+            )
         if account is not None and envelope.account is None:
             envelope = Envelope.model_validate({**envelope.model_dump(), "account": account})
             body = envelope.to_json()

@@ -48,9 +48,7 @@ def list_accounts(context: typer.Context, as_json: JsonOption = False) -> None:
     made = table("Code", "Name", "Organization", "Timezone", "State", whole=("Code",))
     for row in rows:
         state = ("enabled", "ok") if row["enabled"] else ("disabled", "disabled")
-        made.add_row(
-            *(words(row[name]) for name in ("code", "name", "organization", "timezone")), words(state)
-        )
+        made.add_row(*(words(row[name]) for name in ("code", "name", "organization", "timezone")), words(state))
     show(made)
 
 
@@ -64,9 +62,7 @@ def create(
     organization: Annotated[
         str | None, typer.Option(help="Its organization, made where it is new; the name where none is given.")
     ] = None,
-    timezone: Annotated[
-        str, typer.Option(metavar="NAME", help="Where its clocks are, as Europe/Berlin.")
-    ] = "UTC",
+    timezone: Annotated[str, typer.Option(metavar="NAME", help="Where its clocks are, as Europe/Berlin.")] = "UTC",
 ) -> None:
     """Make an account, and its organization where there is none of that name."""
 

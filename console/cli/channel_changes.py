@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 TokenOption = Annotated[
     str | None,
-    typer.Option(
-        "--token", metavar="TOKEN", help="Better left out: it is then asked for, unseen.", show_default=False
-    ),
+    typer.Option("--token", metavar="TOKEN", help="Better left out: it is then asked for, unseen.", show_default=False),
 ]
 StdinOption = Annotated[bool, typer.Option("--token-stdin", help="Read the token from standard input.")]
 
@@ -38,9 +36,7 @@ def create(  # noqa: PLR0913 - one option for each thing a channel needs
     code: Annotated[str, typer.Option(metavar="CODE", help="Its short code in the account, as bright-main.")],
     name: Annotated[str, typer.Option(help="Its name, freely changed.")],
     domain: Annotated[str, typer.Option(metavar="DOMAIN", help="The shop's domain, as shop.example.com.")],
-    platform: Annotated[
-        str, typer.Option(metavar="PLATFORM", help="What the shop runs on.")
-    ] = "bright_sites",
+    platform: Annotated[str, typer.Option(metavar="PLATFORM", help="What the shop runs on.")] = "bright_sites",
     given: TokenOption = None,
     from_stdin: StdinOption = False,
 ) -> None:
@@ -134,9 +130,7 @@ def settings(
         if not wanted:
             return row.settings.model_dump(mode="json")
         made = changed(row.settings.model_dump(mode="json"), wanted)
-        await operations.desk.change_channel(
-            account, channel, settings=type(row.settings).model_validate(made)
-        )
+        await operations.desk.change_channel(account, channel, settings=type(row.settings).model_validate(made))
         return made
 
     members = change(context, work) if wanted else look(context, work)

@@ -32,9 +32,7 @@ class DemoView:
         if not self._quiet:
             from rich.live import Live  # noqa: PLC0415 - loaded only where something is drawn
 
-            console().print(
-                "Towpath demo: a trading day against a sandbox shop. Starting the shop and Towpath …"
-            )
+            console().print("Towpath demo: a trading day against a sandbox shop. Starting the shop and Towpath …")
             if sys.stdout.isatty():
                 self._live = Live(console=console(), refresh_per_second=4)
                 self._live.start()
@@ -59,7 +57,7 @@ class DemoView:
     def conclude(self, report: Mapping[str, Any]) -> None:
         """Print the table and the verdict, or all of it as JSON."""
         if self._quiet:
-            print(json.dumps(report, indent=2, default=str), file=output())  # noqa: T201 - the output asked for
+            print(json.dumps(report, indent=2, default=str), file=output())
             return
         screen = console()
         screen.print()
@@ -86,9 +84,7 @@ def _board(progress: DemoProgress) -> Table:
     board.add_row(
         "orders", f"{progress.bought} bought in the shop, {progress.imported} imported and shipped by the OMS"
     )
-    board.add_row(
-        "events", f"{progress.events} in, {progress.settled} deliveries settled, {progress.waiting} waiting"
-    )
+    board.add_row("events", f"{progress.events} in, {progress.settled} deliveries settled, {progress.waiting} waiting")
     board.add_row("API calls", f"{progress.calls}")
     board.add_row("crashes", f"{progress.crashes} (the worker is killed once, on purpose)")
     return board

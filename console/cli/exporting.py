@@ -85,6 +85,4 @@ def _open(file: str) -> Iterator[TextIO]:
         with Path(file).open("w", encoding="utf-8", newline="") as out:
             yield out
     except OSError as error:
-        raise ConfigurationError(
-            f"{file} cannot be written: {error.strerror}. Choose another file."
-        ) from error
+        raise ConfigurationError(f"{file} cannot be written: {error.strerror}. Choose another file.") from error

@@ -80,9 +80,7 @@ def period(
         await operations.set_schedule(account, channel, job, Period(how_often))
 
     change(context, work)
-    often = {"none": "never runs by itself"}.get(
-        how_often, f"runs {'' if '@' in how_often else 'every '}{how_often}"
-    )
+    often = {"none": "never runs by itself"}.get(how_often, f"runs {'' if '@' in how_often else 'every '}{how_often}")
     tell(f"{job} of {where} {often} now.")
 
 

@@ -28,9 +28,7 @@ def create(
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account the key speaks for.")],
     scopes: Annotated[
         list[str] | None,
-        typer.Option(
-            "--scope", metavar="SCOPE", help="events:write (default), read, operate or admin; repeatable."
-        ),
+        typer.Option("--scope", metavar="SCOPE", help="events:write (default), read, operate or admin; repeatable."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from broker.retry import LADDER_SECONDS
@@ -146,19 +146,16 @@ def _until(delivery: DeliveryRow, zone: Zone) -> str:
 def _what_happened(life: MessageLife, zone: Zone) -> Table:
     made = _grid(14)
     row = life.message
-    moments: list[tuple[datetime, int, Text]] = [(row.received_at, 0, words(f"Received from {row.source}."))]
-    moments += [(attempt.started_at, 1, _attempt(attempt)) for attempt in life.attempts]
+    moments = [(attempt.started_at, _attempt(attempt)) for attempt in life.attempts]
     moments += [
-        (
-            each.settled_at,
-            2,
-            words(f"{each.job} → {each.channel} ", ("discarded", "discarded"), "\n", each.sentence),
-        )
+        (each.settled_at, words(f"{each.job} → {each.channel}: ", ("discarded", "discarded"), "\n", each.sentence))
         for each in row.deliveries
         if each.state == "discarded" and each.settled_at is not None
     ]
+    # What came is told first even where the clocks of two machines disagree.
+    told = [(row.received_at, words(f"Received from {row.source}.")), *sorted(moments, key=lambda entry: entry[0])]
     day = ""
-    for moment, _, text in sorted(moments, key=lambda entry: entry[:2]):
+    for moment, text in told:
         if zone.day(moment) != day:
             day = zone.day(moment)
             made.add_row(words((f"  {day}", "dim")), "")

@@ -32,9 +32,7 @@ def show_rows(rows: Sequence[LogRow], zone: Zone, limit: int) -> None:
         )
     show(made)
     more = f" The newest {limit}; there may be more (--limit)." if len(rows) == limit else ""
-    tell(
-        f"Times in {zone.name}. The life of a message: towpath messages show {rows[0].message_id[-8:]}.{more}"
-    )
+    tell(f"Times in {zone.name}. The life of a message: towpath messages show {rows[0].message_id[-8:]}.{more}")
 
 
 def _style(row: LogRow) -> str:

@@ -31,6 +31,22 @@ if TYPE_CHECKING:
 OUTCOMES = ("Done", "Superseded", "Skipped", "Retry", "Park", "Unknown", "Dead")
 LEVELS = ("Info", "Warning", "Error", "Fatal")
 SHOWN = 50
+MOST_HELP = "At most so many, the newest; 50 where rows are shown, all where they are exported."
+
+JobOption = Annotated[str | None, typer.Option("--job", metavar="JOB", help="Only this job, as order_import.")]
+OutcomeOption = Annotated[
+    str | None, typer.Option("--outcome", metavar="WORD", help=f"Only this outcome: {', '.join(OUTCOMES)}.")
+]
+LevelOption = Annotated[
+    str | None, typer.Option("--level", metavar="WORD", help=f"Only this level: {', '.join(LEVELS)}.")
+]
+CodeOption = Annotated[str | None, typer.Option("--code", metavar="WORD", help="Only this code, as shop_rejected.")]
+MostOption = Annotated[int | None, typer.Option("--limit", min=1, max=100_000, help=MOST_HELP)]
+FollowOption = Annotated[bool, typer.Option("--follow", "-f", help="Go on with new rows until Ctrl-C.")]
+CsvOption = Annotated[
+    str | None, typer.Option("--csv", metavar="FILE", help="Export as CSV, oldest first; '-' is standard output.")
+]
+LinesOption = Annotated[str | None, typer.Option("--jsonl", metavar="FILE", help="Export as JSON Lines, oldest first.")]
 
 
 def add(app: typer.Typer, panel: str) -> None:
@@ -44,38 +60,16 @@ def logs(  # noqa: PLR0913 - one option per question that can be asked
     sku: SkuOption = None,
     account: AccountOption = None,
     channel: ChannelOption = None,
-    job: Annotated[
-        str | None, typer.Option(metavar="JOB", help="Only this job type, as order_import.")
-    ] = None,
-    outcome: Annotated[
-        str | None, typer.Option(metavar="WORD", help=f"Only this outcome: {', '.join(OUTCOMES)}.")
-    ] = None,
-    level: Annotated[
-        str | None, typer.Option(metavar="WORD", help=f"Only this level: {', '.join(LEVELS)}.")
-    ] = None,
-    code: Annotated[
-        str | None, typer.Option(metavar="WORD", help="Only this code, as shop_rejected.")
-    ] = None,
+    job: JobOption = None,
+    outcome: OutcomeOption = None,
+    level: LevelOption = None,
+    code: CodeOption = None,
     after: SinceOption = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=100_000,
-            help="At most so many, the newest; 50 where rows are shown, all where they are exported.",
-        ),
-    ] = None,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with new rows as they come, until Ctrl-C.")
-    ] = False,
+    limit: MostOption = None,
+    follow: FollowOption = False,
     as_json: JsonOption = False,
-    csv: Annotated[
-        str | None,
-        typer.Option("--csv", metavar="FILE", help="Export as CSV, oldest first; '-' is standard output."),
-    ] = None,
-    jsonl: Annotated[
-        str | None, typer.Option("--jsonl", metavar="FILE", help="Export as JSON Lines, oldest first.")
-    ] = None,
+    csv: CsvOption = None,
+    jsonl: LinesOption = None,
 ) -> None:
     """Answer 'what happened to order 4711?' from the sync log.
 

@@ -28,7 +28,7 @@ from domain.errors import UnknownName
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from broker.operations import DeliveryRow, MessageLife, MessageRow, Operations, RejectedRow
+    from broker.operations import MessageLife, MessageRow, Operations, RejectedRow
 
 STATES = (
     "ready", "running", "waiting", "parked", "behind",
@@ -130,9 +130,7 @@ def show_message(
     context: typer.Context,
     message_id: Annotated[
         str,
-        typer.Argument(
-            metavar="ID", help="Its id, at least 6 characters of its beginning or end, or a delivery's id."
-        ),
+        typer.Argument(metavar="ID", help="Its id, at least 6 characters of its beginning or end, or a delivery's id."),
     ],
     as_json: JsonOption = False,
 ) -> None:
@@ -169,17 +167,10 @@ def rejected(context: typer.Context, limit: LimitOption = 50, as_json: JsonOptio
         tell("Nothing was rejected.")
         return
     zone = local_zone()
-    made = table(
-        "Last seen", "From", "Times", "Why, and how it begins", numbers=("Times",), whole=("Last seen",)
-    )
+    made = table("Last seen", "From", "Times", "Why, and how it begins", numbers=("Times",), whole=("Last seen",))
     for row in rows:
         came = (row.origin, "\n", (row.routing_key, "dim")) if row.routing_key else (row.origin,)
         why = words(row.sentence, "\n", (f"{row.code}, {row.size} bytes: {row.excerpt}", "dim"))
         made.add_row(words(zone.short(row.last_seen_at)), words(*came), words(str(row.seen)), why)
     show(made)
     tell(f"Times in {zone.name}.")
-
-
-def may_open(delivery: DeliveryRow) -> bool:
-    """Whether a replay does something: it ended and may be opened again, or it waits and becomes due."""
-    return delivery.state in ("dead", "unknown", "discarded", "skipped", "waiting", "parked")

@@ -22,9 +22,7 @@ SinceOption = Annotated[
 ]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most so many, the newest.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, times in UTC.")]
-PlaceArgument = Annotated[
-    str, typer.Argument(metavar="ACCOUNT/CHANNEL", help="The channel, as acme/bright-main.")
-]
+PlaceArgument = Annotated[str, typer.Argument(metavar="ACCOUNT/CHANNEL", help="The channel, as acme/bright-main.")]
 
 _AGE = re.compile(r"^(\d{1,6})([smhd])$")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

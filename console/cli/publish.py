@@ -29,14 +29,10 @@ def add(app: typer.Typer, panel: str) -> None:
 
 def publish(
     context: typer.Context,
-    file: Annotated[
-        str, typer.Argument(metavar="[FILE|-]", help="The events; standard input where it is '-'.")
-    ] = "-",
+    file: Annotated[str, typer.Argument(metavar="[FILE|-]", help="The events; standard input where it is '-'.")] = "-",
     account: Annotated[
         str | None,
-        typer.Option(
-            "--account", metavar="CODE", help="The account of events that name none; others must name it."
-        ),
+        typer.Option("--account", metavar="CODE", help="The account of events that name none; others must name it."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

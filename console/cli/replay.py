@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from console.cli.asking import change
 from console.cli.failing import Refused
-from console.cli.messages import may_open, state_of
+from console.cli.messages import state_of
 from console.cli.options import (
     AccountOption,
     ChannelOption,
@@ -23,11 +23,16 @@ from console.cli.printing import show_json, tell
 from domain.errors import UnknownName
 
 if TYPE_CHECKING:
-    from broker.operations import DeliveryRow, MessageFilter, Operations
+    from broker.operations import MessageFilter, Operations
 
-IdArguments = Annotated[
-    list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of messages or deliveries.")
+IdArguments = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of messages or deliveries.")]
+StateOption = Annotated[
+    str | None, typer.Option("--state", metavar="STATE", help="All in this state: dead, unknown, parked, waiting, …")
 ]
+OPENABLE = frozenset({"dead", "unknown", "discarded", "skipped", "waiting", "parked"})
+"""States from which a replay does something: it ended and may be opened again, or it waits and becomes due."""
+CLOSABLE = frozenset({"dead", "unknown", "waiting", "parked", "behind", "ready"})
+"""States from which a delivery can be discarded."""
 AT_ONCE = 500
 """Messages that one replay by filter looks at."""
 
@@ -43,9 +48,7 @@ def replay(  # noqa: PLR0913 - one option for each way to choose
     ids: IdArguments = None,
     order: OrderOption = None,
     sku: SkuOption = None,
-    state: Annotated[
-        str | None, typer.Option(metavar="STATE", help="All in this state: dead, unknown, parked, waiting, …")
-    ] = None,
+    state: StateOption = None,
     account: AccountOption = None,
     channel: ChannelOption = None,
     as_json: JsonOption = False,
@@ -60,28 +63,19 @@ def replay(  # noqa: PLR0913 - one option for each way to choose
     account, channel = narrowed(account, channel)
     if bool(ids) == bool(key or wanted_state):
         raise typer.BadParameter("name ids, or choose by --order, --sku or --state", param_hint="ID")
-    if wanted_state and wanted_state not in ("dead", "unknown", "discarded", "skipped", "waiting", "parked"):
+    if wanted_state and wanted_state not in OPENABLE:
         raise typer.BadParameter(f"what is {wanted_state} cannot be replayed", param_hint="--state")
 
     async def work(operations: Operations) -> tuple[int, int]:
         from broker.operations import MessageFilter  # noqa: PLC0415 - loads the models
 
-        if ids:
-            chosen = await _named(operations, ids, may_open)
-        else:
-            chosen = await _found(
-                operations, MessageFilter(account, channel, key, None, wanted_state, None, AT_ONCE)
-            )
-        return len(chosen), await operations.desk.replay(
-            [delivery.id for delivery in chosen]
-        ) if chosen else 0
+        wanted = MessageFilter(account, channel, key, state=wanted_state, limit=AT_ONCE)
+        chosen = await _named(operations, ids, OPENABLE) if ids else await _found(operations, wanted)
+        return len(chosen), await operations.desk.replay(chosen) if chosen else 0
 
     chosen, replayed = change(context, work)
     if ids and not replayed:
-        raise Refused(
-            "Nothing was replayed: what is done, superseded, running or due already stays as it is. "
-            "See 'towpath messages show ID'."
-        )
+        raise Refused("Nothing was replayed: what is done, superseded, running or due already stays as it is.")
     if as_json:
         show_json({"matched": chosen, "replayed": replayed})
     elif not chosen:
@@ -94,9 +88,7 @@ def replay(  # noqa: PLR0913 - one option for each way to choose
 def discard(
     context: typer.Context,
     ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of messages or deliveries.")],
-    reason: Annotated[
-        str, typer.Option(metavar="TEXT", help="Why; it stays with the delivery. No personal data.")
-    ],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; it stays with the delivery. No personal data.")],
     as_json: JsonOption = False,
 ) -> None:
     """Close deliveries for good, with the reason.
@@ -106,48 +98,37 @@ def discard(
     if not reason.strip():
         raise typer.BadParameter("say why in a few words", param_hint="--reason")
 
-    def may_close(delivery: DeliveryRow) -> bool:
-        return delivery.state in ("dead", "unknown", "waiting", "parked", "behind", "ready")
-
     async def work(operations: Operations) -> tuple[int, int]:
-        chosen = await _named(operations, ids, may_close)
-        return len(chosen), await operations.desk.discard(
-            [delivery.id for delivery in chosen], reason.strip()
-        ) if chosen else 0
+        chosen = await _named(operations, ids, CLOSABLE)
+        return len(chosen), await operations.desk.discard(chosen, reason.strip()) if chosen else 0
 
     chosen, closed = change(context, work)
     if not closed:
-        raise Refused(
-            "Nothing was discarded: what ended well or is running stays. See 'towpath messages show ID'."
-        )
+        raise Refused("Nothing was discarded: what ended well or is running stays as it is.")
     if as_json:
         show_json({"matched": chosen, "discarded": closed})
     else:
         tell(f"{_deliveries(closed)} discarded.")
 
 
-async def _named(
-    operations: Operations, ids: Sequence[str], allowed: Callable[[DeliveryRow], bool]
-) -> list[DeliveryRow]:
-    """The deliveries that the ids mean: a delivery itself, or those of a message that allow it."""
-    chosen: dict[str, DeliveryRow] = {}
+async def _named(operations: Operations, ids: Sequence[str], states: frozenset[str]) -> list[str]:
+    """The deliveries that the ids mean: one itself, or those of a message; only those in ``states``."""
+    chosen: dict[str, None] = {}
     for each in ids:
         life = await operations.desk.message(each)
         if life is None:
-            raise UnknownName(
-                f"No message or delivery, or more than one, has the id {each!r}; nothing was changed."
-            )
+            raise UnknownName(f"No message or delivery, or more than one, has the id {each!r}; nothing was changed.")
         members = life.message.deliveries
         exact = [delivery for delivery in members if delivery.id == each]
-        chosen.update({delivery.id: delivery for delivery in exact or members if allowed(delivery)})
-    return list(chosen.values())
+        chosen.update({delivery.id: None for delivery in exact or members if delivery.state in states})
+    return list(chosen)
 
 
-async def _found(operations: Operations, wanted: MessageFilter) -> list[DeliveryRow]:
-    """The deliveries found that are in the state and on the channel asked for, oldest first."""
-    states = (wanted.state,) if wanted.state else ("dead", "unknown", "waiting", "parked")
+async def _found(operations: Operations, wanted: MessageFilter) -> list[str]:
+    """The deliveries found that are in the state and on the channel asked for, oldest message first."""
+    states = {wanted.state} if wanted.state else {"dead", "unknown", "waiting", "parked"}
     return [
-        delivery
+        delivery.id
         for row in reversed(await operations.desk.messages(wanted))
         for delivery in row.deliveries
         if delivery.state in states and wanted.channel in (None, delivery.channel)

@@ -28,12 +28,8 @@ def add(program: typer.Typer, panel: str) -> None:
 @app.command("show")
 def show_topology(
     context: typer.Context,
-    asyncapi: Annotated[
-        bool, typer.Option("--asyncapi", help="The AsyncAPI document of the events, as JSON.")
-    ] = False,
-    schemas: Annotated[
-        bool, typer.Option("--schemas", help="The JSON Schema of each event type, as JSON.")
-    ] = False,
+    asyncapi: Annotated[bool, typer.Option("--asyncapi", help="The AsyncAPI document of the events, as JSON.")] = False,
+    schemas: Annotated[bool, typer.Option("--schemas", help="The JSON Schema of each event type, as JSON.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show the topology that this version uses, or the published contracts."""
@@ -57,15 +53,11 @@ def _show(known: Topology) -> None:
         made.add_row(words(exchange.name), words(exchange.kind), words(exchange.alternate or "-"))
     show(made)
     tell("")
-    made = table(
-        "Queue (quorum, durable)", "Dead letters to", "Delivery limit", "At most", numbers=("Delivery limit",)
-    )
+    made = table("Queue (quorum, durable)", "Dead letters to", "Delivery limit", "At most", numbers=("Delivery limit",))
     for queue in known.queues:
         size = f"{queue.max_bytes // 2**20} MiB" if queue.max_bytes else "-"
         name = f"{queue.name} (single active consumer)" if queue.single_active else queue.name
-        made.add_row(
-            words(name), words(queue.dead_letter or "-"), words(str(queue.delivery_limit or "-")), words(size)
-        )
+        made.add_row(words(name), words(queue.dead_letter or "-"), words(str(queue.delivery_limit or "-")), words(size))
     show(made)
     tell("")
     made = table("Binding: from exchange", "Routing key", "To queue")
@@ -77,9 +69,7 @@ def _show(known: Topology) -> None:
 @app.command()
 def declare(context: typer.Context) -> None:
     """Make the topology be there. Needs a user of the message broker who may configure; safe to run again."""
-    for sentence in _with_transport(context, lambda transport: transport.declare()) or [
-        "The topology is there."
-    ]:
+    for sentence in _with_transport(context, lambda transport: transport.declare()) or ["The topology is there."]:
         tell(sentence)
 
 
@@ -98,9 +88,7 @@ def check(context: typer.Context, as_json: JsonOption = False) -> None:
     raise typer.Exit(FAILED if problems else 0)
 
 
-def _with_transport(
-    context: typer.Context, work: Callable[[Transport], Awaitable[Sequence[str]]]
-) -> Sequence[str]:
+def _with_transport(context: typer.Context, work: Callable[[Transport], Awaitable[Sequence[str]]]) -> Sequence[str]:
     async def main() -> Sequence[str]:
         async with doors_of(context).open_transport() as transport:
             return await work(transport)

@@ -20,6 +20,4 @@ def version() -> None:
     try:
         tell(metadata.version("towpath"))
     except metadata.PackageNotFoundError:
-        raise ConfigurationError(
-            "Towpath runs from a folder and is not installed: pip install -e ."
-        ) from None
+        raise ConfigurationError("Towpath runs from a folder and is not installed: pip install -e .") from None

@@ -55,9 +55,7 @@ async def replay_message(door: AtDoor, holder: Operator, message_id: Id) -> Repl
         }
     },
 )
-async def discard_delivery(
-    request: Request, door: AtDoor, holder: Operator, delivery_id: Id
-) -> DiscardAnswer:
+async def discard_delivery(request: Request, door: AtDoor, holder: Operator, delivery_id: Id) -> DiscardAnswer:
     """Close a delivery for good, with the reason. Needs the scope `operate`."""
     element = read_one(await read_body(request, _SMALL, door.limits.body_seconds), door.limits.json_depth)
     if element.error is not None:

@@ -15,6 +15,7 @@ from producers.http.documented import describe
 from producers.http.door import Door
 from producers.http.limits import HttpLimits
 from producers.http.shell import Shell
+from producers.http.shortcut import Shortcut
 
 _TAGS = [
     {"name": "events", "description": "Send events."},
@@ -39,11 +40,13 @@ def create_app(operations: Operations, limits: HttpLimits | None = None) -> Fast
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.door = door
     for module in (events, lookups, feed, acting, health):
         app.include_router(module.router)
     translation.install(app)
+    app.add_middleware(Shortcut, path="/v1/events", endpoint=events.take_events)
     app.add_middleware(Shell)
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     return app

@@ -34,9 +34,7 @@ def to_structured(headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bytes:
             continue
         name = raw[len(PREFIX) :].decode("latin-1")
         if not _NAME.fullmatch(name) or name in _FROM_ELSEWHERE:
-            raise MalformedEvent(
-                f"The header ce-{name[:40]} names no CloudEvents attribute.", code="invalid_envelope"
-            )
+            raise MalformedEvent(f"The header ce-{name[:40]} names no CloudEvents attribute.", code="invalid_envelope")
         if name in attributes:
             raise MalformedEvent(f"The header ce-{name} stands twice.", code="duplicate_member")
         attributes[name] = _decoded(name, value)

@@ -75,9 +75,7 @@ class Collector:
 
     def _check_room(self, account: str) -> None:
         line = self._lines.get(account)
-        stuck = (
-            line is not None and line.since and time.monotonic() - line.since > self._limits.answer_seconds
-        )
+        stuck = line is not None and line.since and time.monotonic() - line.since > self._limits.answer_seconds
         full = self._events >= self._limits.waiting_events or self._bytes >= self._limits.waiting_bytes
         if stuck or full:
             raise StorageUnavailable("Too many events wait for the database.", code="overloaded")
@@ -116,9 +114,7 @@ class Collector:
     async def _admit(self, account: str, taken: Sequence[_Waiting]) -> None:
         """Admit together; where that fails, and not for the database, each request stands for itself."""
         try:
-            answers = await self._operations.ingest(
-                [body for each in taken for body in each.bodies], account=account
-            )
+            answers = await self._operations.ingest([body for each in taken for body in each.bodies], account=account)
         except TowpathError as error:
             _fail(taken, error)
         except Exception as error:  # noqa: BLE001 - becomes the answer of the one request it belongs to

@@ -107,9 +107,7 @@ def _event_schemas() -> Docs:
         made[model.__name__] = schema
     event = made.pop("Envelope")
     event["title"] = "Event"
-    event["description"] = (
-        f"A CloudEvent 1.0; `data` has the shape of its `type`. Contract version {CONTRACT_VERSION}."
-    )
+    event["description"] = f"A CloudEvent 1.0; `data` has the shape of its `type`. Contract version {CONTRACT_VERSION}."
     event["required"] = ["specversion", "id", "source", "type", "data"]
     event["properties"]["data"] = {"anyOf": [reference(name) for name in payloads]}
     event["properties"]["type"]["examples"] = [*EVENT_TYPES, "tick.order_import"]

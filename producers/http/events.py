@@ -43,9 +43,7 @@ async def take_events(request: Request) -> Response:
         return await _take_batch(door, holder.account, body, left)
     if mode == _BINARY:
         # The data must be one JSON value before it may stand inside another document.
-        body = to_structured(
-            request.headers.raw, read_one(body, door.limits.json_depth).body if body else body
-        )
+        body = to_structured(request.headers.raw, read_one(body, door.limits.json_depth).body if body else body)
     return await _take_one(door, holder.account, body, left)
 
 
@@ -95,8 +93,7 @@ async def _take_batch(door: Door, account: str, body: bytes, seconds: float) -> 
     bodies = [element.body for element in elements if element.error is None]
     admitted = iter(await door.collector.admit(account, bodies, seconds) if bodies else ())
     results = [
-        _result(element, Admission(error=element.error) if element.error else next(admitted))
-        for element in elements
+        _result(element, Admission(error=element.error) if element.error else next(admitted)) for element in elements
     ]
     if results and all(result["status"] == "rejected" for result in results):
         raise Refusal(

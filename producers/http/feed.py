@@ -22,18 +22,14 @@ LOOK_SECONDS = 0.5
 _DOCS: Responses = {200: {"model": AnnouncementsAnswer}, **problems(401, 403, 422)}
 
 
-@router.get(
-    "/v1/announcements", operation_id="readAnnouncements", summary="Read announcements", responses=_DOCS
-)
+@router.get("/v1/announcements", operation_id="readAnnouncements", summary="Read announcements", responses=_DOCS)
 async def read_announcements(
     request: Request,
     door: AtDoor,
     holder: Reader,
     after: Annotated[int, Query(ge=0, le=2**62, description="position: `after` of the previous answer")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    wait: Annotated[
-        float, Query(ge=0, le=LONGEST_WAIT, description="seconds to wait for something new")
-    ] = 0.0,
+    wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="seconds to wait for something new")] = 0.0,
 ) -> Response:
     """CloudEvents for the order system, in order, after a position. Needs the scope `read`.
 

@@ -15,9 +15,7 @@ from domain.errors import StorageUnavailable
 class Gauges:
     """Keeps the gauges of the meters fresh from the statistics, asked at most every ``fresh_seconds``."""
 
-    def __init__(
-        self, meters: Meters, ask: Callable[[], Awaitable[Statistics]], fresh_seconds: float
-    ) -> None:
+    def __init__(self, meters: Meters, ask: Callable[[], Awaitable[Statistics]], fresh_seconds: float) -> None:
         self._meters = meters
         self._ask = ask
         self._fresh_seconds = fresh_seconds

@@ -16,9 +16,7 @@ router = APIRouter(tags=["health"])
 _NOBODYS_KEY = "readiness"
 
 
-@router.get(
-    "/healthz", operation_id="health", summary="Does the process live?", responses={500: problems(500)[500]}
-)
+@router.get("/healthz", operation_id="health", summary="Does the process live?", responses={500: problems(500)[500]})
 async def health() -> Alive:
     """Always `ok` while the process answers."""
     return Alive()

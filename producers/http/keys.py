@@ -50,9 +50,7 @@ class Keys:
                 403,
                 "missing_scope",
                 f"The API key lacks the scope {scope!r}. Use a key that has it.",
-                headers={
-                    "WWW-Authenticate": f'Bearer realm="towpath", error="insufficient_scope", scope="{scope}"'
-                },
+                headers={"WWW-Authenticate": f'Bearer realm="towpath", error="insufficient_scope", scope="{scope}"'},
             )
         return holder
 

@@ -49,9 +49,7 @@ def chosen_format(asked: Format | None, accept: str | None) -> Format:
             return "json"
         if weight > 0 and kind == "text/*":
             return "csv"
-    raise Refusal(
-        406, "not_acceptable", f"Formats: {', '.join(MEDIA_TYPES)}; or name one by ?format=json|csv|jsonl."
-    )
+    raise Refusal(406, "not_acceptable", f"Formats: {', '.join(MEDIA_TYPES)}; or name one by ?format=json|csv|jsonl.")
 
 
 def _preference(part: str) -> tuple[str, float]:

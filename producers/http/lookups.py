@@ -28,9 +28,7 @@ class _Narrowing(BaseModel):
 
     order: str | None = Field(default=None, max_length=200, description="order number; the same as `key`")
     sku: str | None = Field(default=None, max_length=200, description="SKU; the same as `key`")
-    key: str | None = Field(
-        default=None, max_length=200, description="business key: order number, SKU, schedule"
-    )
+    key: str | None = Field(default=None, max_length=200, description="business key: order number, SKU, schedule")
     channel: str | None = Field(default=None, max_length=64)
     since: AwareDatetime | None = Field(default=None, description="RFC 3339 with offset")
 
@@ -49,9 +47,7 @@ class LogQuery(_Narrowing):
     code: str | None = Field(default=None, max_length=64)
     message: str | None = Field(default=None, max_length=64, description="message id")
     until: AwareDatetime | None = None
-    after_id: str | None = Field(
-        default=None, max_length=64, description="only rows after this one, oldest first"
-    )
+    after_id: str | None = Field(default=None, max_length=64, description="only rows after this one, oldest first")
     limit: int = Field(default=50, ge=1, le=10_000)
     format: Format | None = Field(default=None, description="else by the Accept header")
 
@@ -107,12 +103,8 @@ async def list_logs(
     return render(rows, wanted)
 
 
-@router.get(
-    "/v1/messages", operation_id="listMessages", summary="List messages", responses=problems(401, 403, 422)
-)
-async def list_messages(
-    door: AtDoor, holder: Reader, query: Annotated[MessageQuery, Query()]
-) -> MessagesAnswer:
+@router.get("/v1/messages", operation_id="listMessages", summary="List messages", responses=problems(401, 403, 422))
+async def list_messages(door: AtDoor, holder: Reader, query: Annotated[MessageQuery, Query()]) -> MessagesAnswer:
     """Messages with the state of their deliveries. Needs the scope `read`."""
     wanted = MessageFilter(
         account=holder.account,
@@ -165,9 +157,7 @@ async def list_rejected(
     Over HTTP nothing is rejected silently: there the sender gets the reason. Needs the scope `read`.
     """
     rows = await door.ask(door.operations.desk.rejected(_SEARCHED))
-    return RejectedAnswer(
-        rejected=[row for row in rows if _addressee(row.routing_key) == holder.account][:limit]
-    )
+    return RejectedAnswer(rejected=[row for row in rows if _addressee(row.routing_key) == holder.account][:limit])
 
 
 def _addressee(routing_key: str) -> str | None:
@@ -176,9 +166,7 @@ def _addressee(routing_key: str) -> str | None:
     return words[-2] if len(words) > 2 else None
 
 
-@router.get(
-    "/v1/channels", operation_id="listChannels", summary="List channels", responses=problems(401, 403)
-)
+@router.get("/v1/channels", operation_id="listChannels", summary="List channels", responses=problems(401, 403))
 async def list_channels(door: AtDoor, holder: Reader) -> ChannelsAnswer:
     """The channels of the account: state, what waits and fails, calls made today. Needs the scope `read`."""
     return ChannelsAnswer(channels=list(await door.ask(door.operations.desk.channels(holder.account))))

@@ -31,12 +31,8 @@ class Problem(BaseModel):
     instance: str | None = Field(
         default=None, description="names this occurrence; a failure of the server is logged under it"
     )
-    errors: list[dict[str, str]] | None = Field(
-        default=None, description="which parameters are wrong, and why"
-    )
-    results: list[dict[str, Any]] | None = Field(
-        default=None, description="of a batch: what became of each event"
-    )
+    errors: list[dict[str, str]] | None = Field(default=None, description="which parameters are wrong, and why")
+    results: list[dict[str, Any]] | None = Field(default=None, description="of a batch: what became of each event")
 
 
 class Refusal(Exception):

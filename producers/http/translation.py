@@ -15,9 +15,7 @@ from producers.http.door import door_of
 from producers.http.problems import Refusal, problem_response, status_of, unavailable
 
 _AWAY = "The database gives no answer. Send the same request again later; events sent twice are recognised."
-_CROWDED = (
-    "Too many requests wait already. Send the same request again later; events sent twice are recognised."
-)
+_CROWDED = "Too many requests wait already. Send the same request again later; events sent twice are recognised."
 _SENTENCES = {
     404: ("not_found", "There is nothing at this address. The addresses are listed in /openapi.json."),
     405: (
@@ -29,18 +27,19 @@ _SENTENCES = {
 
 def install(app: FastAPI) -> None:
     """Register the handlers."""
-    app.add_exception_handler(Refusal, _refused)
-    app.add_exception_handler(TowpathError, _of_ours)
+    app.add_exception_handler(Refusal, answer_of)
+    app.add_exception_handler(TowpathError, answer_of)
     app.add_exception_handler(HTTPException, _of_framework)
     app.add_exception_handler(RequestValidationError, _of_parameters)
 
 
-async def _refused(_: Request, error: Exception) -> Response:
-    return problem_response(cast(Refusal, error))
+async def answer_of(request: Request, error: Exception) -> Response:
+    """The answer to what an endpoint raised on purpose; anything else is raised again.
 
-
-async def _of_ours(request: Request, error: Exception) -> Response:
-    """What the database says about itself stays here: it may name hosts and users."""
+    What the database says about itself stays here: it may name hosts and users.
+    """
+    if isinstance(error, Refusal):
+        return problem_response(error)
     if isinstance(error, StorageUnavailable | TransportUnavailable):
         detail = _CROWDED if error.code == "overloaded" else _AWAY
         return problem_response(unavailable(door_of(request).limits.retry_after_seconds, detail, error.code))
@@ -60,9 +59,7 @@ async def _of_parameters(_: Request, error: Exception) -> Response:
     faults = [_fault(each) for each in cast(RequestValidationError, error).errors()]
     names = ", ".join(fault["parameter"] for fault in faults)
     return problem_response(
-        Refusal(
-            422, "invalid_parameters", f"These parameters are not valid: {names}.", members={"errors": faults}
-        )
+        Refusal(422, "invalid_parameters", f"These parameters are not valid: {names}.", members={"errors": faults})
     )
 
 

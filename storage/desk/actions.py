@@ -32,7 +32,9 @@ def replay(connection: Connection, delivery_ids: Sequence[str], now: int) -> int
 def _rows(connection: Connection, delivery_ids: Sequence[str]) -> list[Any]:
     found: list[Any] = []
     for part in chunks(delivery_ids):
-        found += connection.execute(select(deliveries).where(deliveries.c.id.in_(part)).order_by(deliveries.c.created_at, deliveries.c.id)).all()
+        found += connection.execute(
+            select(deliveries).where(deliveries.c.id.in_(part)).order_by(deliveries.c.created_at, deliveries.c.id)
+        ).all()
     return found
 
 
@@ -80,12 +82,21 @@ def discard(connection: Connection, delivery_ids: Sequence[str], reason: str, no
     changed = 0
     for row in _rows(connection, delivery_ids):
         lane = connection.execute(locking(connection, select(lanes.c.holder).where(lanes.c.key == row.lane))).first()
-        if not may_move(DeliveryState(row.state), DeliveryState.DISCARDED) or (lane is not None and lane.holder is not None):
+        if not may_move(DeliveryState(row.state), DeliveryState.DISCARDED) or (
+            lane is not None and lane.holder is not None
+        ):
             continue
         connection.execute(
             update(deliveries)
             .where(deliveries.c.id == row.id)
-            .values(state="discarded", code="discarded", sentence=reason[:500], cause="", settled_at=now, token=None)
+            .values(
+                state="discarded",
+                code="discarded",
+                sentence=reason[:500],
+                cause="",
+                settled_at=now,
+                token=None,
+            )
         )
         if lane is not None:
             turn_lanes(connection, {row.lane: frozenset()}, now)
@@ -95,7 +106,13 @@ def discard(connection: Connection, delivery_ids: Sequence[str], reason: str, no
 
 def run_now(connection: Connection, directory: Directory, where: tuple[str, str], job: str, now: int) -> str:
     """Queue a manual run; the message id."""
-    answers = admit(connection, directory, [tick(f"manual-{new_id()}", job, where[0], where[1], now, Trigger.MANUAL)], (), now)
+    answers = admit(
+        connection,
+        directory,
+        [tick(f"manual-{new_id()}", job, where[0], where[1], now, Trigger.MANUAL)],
+        (),
+        now,
+    )
     if answers[0].error is not None:
         raise answers[0].error
     return str(answers[0].message_id)

@@ -8,12 +8,29 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, or_, select
 
-from broker.operations.values import DeliveryRow, LogFilter, LogRow, MessageFilter, MessageLife, MessageRow, RejectedRow
+from broker.operations.values import (
+    DeliveryRow,
+    LogFilter,
+    LogRow,
+    MessageFilter,
+    MessageLife,
+    MessageRow,
+    RejectedRow,
+)
 from domain.jobs import JOB_TYPES
 from domain.moments import from_micros, to_micros
 from storage.ledger.rows import NEVER_DUE
 from storage.sql import chunks
-from storage.tables import accounts, channels, deliveries, lanes, messages, organizations, rejections, sync_log
+from storage.tables import (
+    accounts,
+    channels,
+    deliveries,
+    lanes,
+    messages,
+    organizations,
+    rejections,
+    sync_log,
+)
 
 
 def logs(connection: Connection, wanted: LogFilter) -> list[LogRow]:
@@ -28,7 +45,13 @@ def logs(connection: Connection, wanted: LogFilter) -> list[LogRow]:
 
 def _log_query() -> Select[Any]:
     return (
-        select(sync_log, accounts.c.code.label("account"), organizations.c.name.label("organization"), channels.c.code.label("channel"), channels.c.platform)
+        select(
+            sync_log,
+            accounts.c.code.label("account"),
+            organizations.c.name.label("organization"),
+            channels.c.code.label("channel"),
+            channels.c.platform,
+        )
         .join(channels, channels.c.id == sync_log.c.channel_id)
         .join(accounts, accounts.c.id == sync_log.c.account_id)
         .join(organizations, organizations.c.id == accounts.c.organization_id)
@@ -110,7 +133,12 @@ def _concerned(wanted: MessageFilter) -> Select[Any]:
     query = select(deliveries.c.message_id).join(channels, channels.c.id == deliveries.c.channel_id)
     if wanted.channel is not None:
         query = query.where(channels.c.code == wanted.channel)
-    lane_states = {"ready": ("ready", "queued"), "running": ("running",), "waiting": ("waiting",), "parked": ("parked",)}
+    lane_states = {
+        "ready": ("ready", "queued"),
+        "running": ("running",),
+        "waiting": ("waiting",),
+        "parked": ("parked",),
+    }
     if wanted.state in lane_states:
         query = query.join(lanes, lanes.c.key == deliveries.c.lane)
         query = query.where(deliveries.c.state == "open", lanes.c.state.in_(lane_states[wanted.state]))
@@ -140,7 +168,9 @@ def _heads(connection: Connection, keys: set[str]) -> set[str]:
     """Ids of the deliveries that are first in their FIFO lanes."""
     found: dict[str, str] = {}
     for part in chunks(sorted(keys)):
-        query = select(deliveries.c.lane, deliveries.c.id).where(deliveries.c.lane.in_(part), deliveries.c.state == "open")
+        query = select(deliveries.c.lane, deliveries.c.id).where(
+            deliveries.c.lane.in_(part), deliveries.c.state == "open"
+        )
         for lane, delivery in connection.execute(query.order_by(deliveries.c.seq.desc())):
             found[lane] = delivery
     return set(found.values())
@@ -205,7 +235,9 @@ def message(connection: Connection, message_id: str) -> MessageLife | None:
     if len(found) != 1:
         return None
     row = _with_deliveries(connection, found)[0]
-    attempts = connection.execute(_log_query().where(sync_log.c.message_id == row.id).order_by(sync_log.c.finished_at, sync_log.c.id))
+    attempts = connection.execute(
+        _log_query().where(sync_log.c.message_id == row.id).order_by(sync_log.c.finished_at, sync_log.c.id)
+    )
     return MessageLife(row, tuple(_log_row(attempt) for attempt in attempts))
 
 

@@ -13,7 +13,19 @@ from domain.channels import Account, Channel
 from domain.moments import from_micros
 from storage.directory import Directory
 from storage.ledger.outward import oldest_due, unsent_count, waiting_counts
-from storage.tables import accounts, call_counts, channels, deliveries, gates, messages, organizations, outbox, rejections, schedules, sync_log
+from storage.tables import (
+    accounts,
+    call_counts,
+    channels,
+    deliveries,
+    gates,
+    messages,
+    organizations,
+    outbox,
+    rejections,
+    schedules,
+    sync_log,
+)
 
 _SAMPLE = 20_000
 
@@ -30,7 +42,11 @@ def organization_names(connection: Connection) -> dict[str, str]:
 
 
 def channel_rows(
-    connection: Connection, directory: Directory, account: str | None, version_of: Callable[[str], str], now: int
+    connection: Connection,
+    directory: Directory,
+    account: str | None,
+    version_of: Callable[[str], str],
+    now: int,
 ) -> list[ChannelRow]:
     """The channels of an account, or all, with what waits and fails."""
     known = directory.snapshot(connection, fresh=True)
@@ -38,7 +54,11 @@ def channel_rows(
     waiting = _count(connection, deliveries.c.state == "open")
     failing = _count(connection, or_(deliveries.c.state == "dead", deliveries.c.state == "unknown"))
     today = now // 86_400_000_000
-    calls = select(call_counts.c.channel_id, func.sum(call_counts.c.calls)).where(call_counts.c.day == today).group_by(call_counts.c.channel_id)
+    calls = (
+        select(call_counts.c.channel_id, func.sum(call_counts.c.calls))
+        .where(call_counts.c.day == today)
+        .group_by(call_counts.c.channel_id)
+    )
     called = {channel: int(count) for channel, count in connection.execute(calls)}
     active = select(sync_log.c.channel_id, func.max(sync_log.c.finished_at)).group_by(sync_log.c.channel_id)
     last = {channel: at for channel, at in connection.execute(active)}
@@ -86,18 +106,28 @@ def _count(connection: Connection, condition: Any) -> Counter[str]:
 def schedule_rows(connection: Connection, account: str | None) -> list[ScheduleRow]:
     """Recurring jobs with their last and next run."""
     query = select(schedules, channels.c.code.label("channel"), accounts.c.code.label("account"))
-    query = query.join(channels, channels.c.id == schedules.c.channel_id).join(accounts, accounts.c.id == schedules.c.account_id)
+    query = query.join(channels, channels.c.id == schedules.c.channel_id).join(
+        accounts, accounts.c.id == schedules.c.account_id
+    )
     if account is not None:
         query = query.where(accounts.c.code == account)
-    return [_schedule_row(connection, row) for row in connection.execute(query.order_by(accounts.c.code, channels.c.code, schedules.c.job_type)).all()]
+    return [
+        _schedule_row(connection, row)
+        for row in connection.execute(query.order_by(accounts.c.code, channels.c.code, schedules.c.job_type)).all()
+    ]
 
 
 def _schedule_row(connection: Connection, row: Row[Any]) -> ScheduleRow:
     runs = select(sync_log.c.finished_at, sync_log.c.outcome).where(
-        sync_log.c.channel_id == row.channel_id, sync_log.c.job_type == row.job_type, sync_log.c.trigger.in_(("schedule", "manual")), sync_log.c.attempt > 0
+        sync_log.c.channel_id == row.channel_id,
+        sync_log.c.job_type == row.job_type,
+        sync_log.c.trigger.in_(("schedule", "manual")),
+        sync_log.c.attempt > 0,
     )
     last = connection.execute(runs.order_by(sync_log.c.finished_at.desc()).limit(1)).first()
-    success = connection.execute(runs.where(sync_log.c.outcome == "Done").order_by(sync_log.c.finished_at.desc()).limit(1)).first()
+    success = connection.execute(
+        runs.where(sync_log.c.outcome == "Done").order_by(sync_log.c.finished_at.desc()).limit(1)
+    ).first()
     return ScheduleRow(
         account=row.account,
         channel=row.channel,
@@ -113,8 +143,14 @@ def _schedule_row(connection: Connection, row: Row[Any]) -> ScheduleRow:
 
 def statistics(connection: Connection, now: int) -> Statistics:
     """Numbers of the whole installation; latencies from the newest settled deliveries."""
-    states = {state: count for state, count in connection.execute(select(deliveries.c.state, func.count()).group_by(deliveries.c.state))}
-    outcomes = {outcome: count for outcome, count in connection.execute(select(sync_log.c.outcome, func.count()).group_by(sync_log.c.outcome))}
+    states = {
+        state: count
+        for state, count in connection.execute(select(deliveries.c.state, func.count()).group_by(deliveries.c.state))
+    }
+    outcomes = {
+        outcome: count
+        for outcome, count in connection.execute(select(sync_log.c.outcome, func.count()).group_by(sync_log.c.outcome))
+    }
     waits = sorted(
         settled - created
         for created, settled in connection.execute(

@@ -55,13 +55,21 @@ def create_account(connection: Connection, organization_id: str, code: str, name
     try:
         ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError):
-        raise InputError(f"{timezone!r} is no timezone; use a name such as Europe/Berlin.", code="unknown_timezone") from None
+        raise InputError(
+            f"{timezone!r} is no timezone; use a name such as Europe/Berlin.", code="unknown_timezone"
+        ) from None
     if connection.scalar(select(accounts.c.id).where(accounts.c.code == check_code(code))):
         raise InputError(f"There is an account {code!r} already.", code="code_taken")
     made = new_id()
     connection.execute(
         insert(accounts).values(
-            id=made, organization_id=organization_id, code=code, name=name, timezone=timezone, enabled=True, created_at=now
+            id=made,
+            organization_id=organization_id,
+            code=code,
+            name=name,
+            timezone=timezone,
+            enabled=True,
+            created_at=now,
         )
     )
     return made
@@ -148,7 +156,10 @@ def create_key(connection: Connection, account: str, scopes: Sequence[str], now:
     """Insert an API key: 256 random bits, stored as SHA-256 (enough at that length, ASVS 6.5.2)."""
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
-        raise InputError(f"Unknown or no scope ({', '.join(unknown) or 'none given'}); scopes: {', '.join(SCOPES)}.", code="unknown_scope")
+        raise InputError(
+            f"Unknown or no scope ({', '.join(unknown) or 'none given'}); scopes: {', '.join(SCOPES)}.",
+            code="unknown_scope",
+        )
     secret = f"tp_{secrets.token_urlsafe(32)}"
     made = new_id()
     connection.execute(
@@ -168,11 +179,15 @@ def key_holder(connection: Connection, secret: str) -> KeyHolder | None:
     """Who a key speaks for."""
     digest = hashlib.sha256(secret.encode()).hexdigest()
     query = select(accounts.c.code, api_keys.c.scopes).join(accounts, accounts.c.id == api_keys.c.account_id)
-    row = connection.execute(query.where(api_keys.c.digest == digest, api_keys.c.revoked_at.is_(None), accounts.c.enabled)).first()
+    row = connection.execute(
+        query.where(api_keys.c.digest == digest, api_keys.c.revoked_at.is_(None), accounts.c.enabled)
+    ).first()
     return KeyHolder(row.code, frozenset(row.scopes)) if row else None
 
 
-def set_schedule(connection: Connection, directory: Directory, where: tuple[str, str], job: str, period: Period, now: int) -> None:
+def set_schedule(
+    connection: Connection, directory: Directory, where: tuple[str, str], job: str, period: Period, now: int
+) -> None:
     """Insert or change a schedule; its next due instant lies after now, so a change never fires retroactively."""
     made = channel_id(connection, *where)
     account = directory.snapshot(connection, fresh=True).account(where[0])

@@ -37,7 +37,12 @@ class SqlDesk:
     """:class:`broker.operations.Desk` on SQLite or PostgreSQL. ``version_of`` tells a platform's connector version."""
 
     def __init__(
-        self, database: Database, directory: Directory, vault: Vault, version_of: Callable[[str], str], clock: Clock = utc_now
+        self,
+        database: Database,
+        directory: Directory,
+        vault: Vault,
+        version_of: Callable[[str], str],
+        clock: Clock = utc_now,
     ) -> None:
         self._database = database
         self._directory = directory
@@ -61,7 +66,9 @@ class SqlDesk:
     async def create_account(self, organization_id: str, code: str, name: str, timezone: str) -> str:
         """A new account; its id."""
         now = self._now()
-        return await self._change(lambda connection: setup.create_account(connection, organization_id, code, name, timezone, now))
+        return await self._change(
+            lambda connection: setup.create_account(connection, organization_id, code, name, timezone, now)
+        )
 
     async def organizations(self) -> Mapping[str, str]:
         """All organizations: id to name."""
@@ -76,12 +83,20 @@ class SqlDesk:
         return await self._change(partial(setup.create_channel, vault=self._vault, new=new, now=self._now()))
 
     async def change_channel(
-        self, account: str, channel: str, *, enabled: bool | None = None, token: str | None = None, settings: ChannelSettings | None = None
+        self,
+        account: str,
+        channel: str,
+        *,
+        enabled: bool | None = None,
+        token: str | None = None,
+        settings: ChannelSettings | None = None,
     ) -> None:
         """Enable or disable, set a new token, replace settings."""
         now = self._now()
         await self._change(
-            lambda connection: setup.change_channel(connection, self._vault, (account, channel), (enabled, token, settings), now)
+            lambda connection: setup.change_channel(
+                connection, self._vault, (account, channel), (enabled, token, settings), now
+            )
         )
 
     async def channels(self, account: str | None) -> Sequence[ChannelRow]:
@@ -102,7 +117,9 @@ class SqlDesk:
     async def set_schedule(self, account: str, channel: str, job: str, period: Period) -> None:
         """How often a job runs."""
         now = self._now()
-        await self._change(lambda connection: setup.set_schedule(connection, self._directory, (account, channel), job, period, now))
+        await self._change(
+            lambda connection: setup.set_schedule(connection, self._directory, (account, channel), job, period, now)
+        )
 
     async def schedules(self, account: str | None) -> Sequence[ScheduleRow]:
         """Recurring jobs with their last and next run."""
@@ -111,7 +128,9 @@ class SqlDesk:
     async def run_now(self, account: str, channel: str, job: str) -> str:
         """Queue one manual run of a job; the message id."""
         now = self._now()
-        return await self._change(lambda connection: actions.run_now(connection, self._directory, (account, channel), job, now))
+        return await self._change(
+            lambda connection: actions.run_now(connection, self._directory, (account, channel), job, now)
+        )
 
     async def logs(self, wanted: LogFilter) -> Sequence[LogRow]:
         """Sync log rows."""

@@ -34,7 +34,11 @@ class _Event:
 
 
 def admit(
-    connection: Connection, directory: Directory, batch: Sequence[Incoming], rejected: Sequence[Rejection], now: int
+    connection: Connection,
+    directory: Directory,
+    batch: Sequence[Incoming],
+    rejected: Sequence[Rejection],
+    now: int,
 ) -> list[Admission]:
     """Store what is valid with its deliveries, refuse the rest with a reason; answers stand in the order of ``batch``.
 
@@ -50,7 +54,9 @@ def admit(
     for event in fresh:
         event.admission = Admission(event.row["id"], deliveries=counts.get(event.row["id"], 0))
     file_rejections(connection, rejected, now)
-    return [entry.admission or Admission() if isinstance(entry, _Event) else Admission(error=entry) for entry in checked]
+    return [
+        entry.admission or Admission() if isinstance(entry, _Event) else Admission(error=entry) for entry in checked
+    ]
 
 
 def _check(
@@ -143,10 +149,13 @@ def _store_messages(connection: Connection, events: Sequence[_Event]) -> None:
                 f"(message {message_id}). A changed event needs a new id."
             ),
         )
-    counted = [{"b_id": event.admission.message_id} for event in copies if event.admission and event.admission.duplicate]
+    counted = [
+        {"b_id": event.admission.message_id} for event in copies if event.admission and event.admission.duplicate
+    ]
     if counted:
         connection.execute(
-            update(messages).where(messages.c.id == bindparam("b_id")).values(copies=messages.c.copies + 1), counted
+            update(messages).where(messages.c.id == bindparam("b_id")).values(copies=messages.c.copies + 1),
+            counted,
         )
 
 
@@ -171,7 +180,9 @@ def _newcomers(event: _Event) -> list[Newcomer]:
     for job in jobs_for(incoming.envelope.type):
         for channel in event.channels:
             place = place_of(job, channel.id, incoming.payload, row["business_key"])
-            made.append(Newcomer(_delivery_row(row, job, channel, place), place, skip_when_busy=_skips(incoming, place)))
+            made.append(
+                Newcomer(_delivery_row(row, job, channel, place), place, skip_when_busy=_skips(incoming, place))
+            )
     return made
 
 
@@ -225,5 +236,3 @@ def file_rejections(connection: Connection, rejected: Sequence[Rejection], now: 
                 index_elements=["digest"], set_={"seen": rejections.c.seen + 1, "last_seen_at": now}
             )
         )
-
-

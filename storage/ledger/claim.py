@@ -34,7 +34,9 @@ def claim(
     if named is None:
         query = query.where(lanes.c.state.in_(("ready", "waiting"))).order_by(lanes.c.due_at).limit(most)
     else:
-        query = query.where(lanes.c.key.in_(named), lanes.c.state.in_(("ready", "waiting", "queued"))).order_by(lanes.c.key)
+        query = query.where(lanes.c.key.in_(named), lanes.c.state.in_(("ready", "waiting", "queued"))).order_by(
+            lanes.c.key
+        )
     # A named lane that is locked for a moment must be waited for: its reference is acknowledged when it is not claimed.
     wanted = list(connection.scalars(locking(connection, query, skip_locked=named is None)))
     return take(connection, worker, wanted, now)
@@ -52,7 +54,15 @@ def take(connection: Connection, worker: str, keys: Sequence[str], now: int) -> 
     for lane in taken:
         members = heads[lane.key] if lane.kind == "fifo" else _bulk_members(connection, lane, now)
         claims.append(
-            Claim(lane.key, LaneKind(lane.kind), lane.token, lane.channel_id, lane.job_type, lane.crashes, tuple(members))
+            Claim(
+                lane.key,
+                LaneKind(lane.kind),
+                lane.token,
+                lane.channel_id,
+                lane.job_type,
+                lane.crashes,
+                tuple(members),
+            )
         )
     return claims
 
@@ -73,8 +83,12 @@ def _fifo_heads(connection: Connection, keys: Sequence[str]) -> dict[str, list[D
 
 
 def _bulk_members(connection: Connection, lane: Row[Any], now: int) -> list[Delivery]:
-    query = delivery_query().where(deliveries.c.lane == lane.key, deliveries.c.state == "open", deliveries.c.due_at <= now)
-    members = [to_delivery(row) for row in connection.execute(query.order_by(deliveries.c.seq).limit(BULK_LIMIT)).mappings()]
+    query = delivery_query().where(
+        deliveries.c.lane == lane.key, deliveries.c.state == "open", deliveries.c.due_at <= now
+    )
+    members = [
+        to_delivery(row) for row in connection.execute(query.order_by(deliveries.c.seq).limit(BULK_LIMIT)).mappings()
+    ]
     if members:
         connection.execute(
             update(deliveries).where(deliveries.c.id == bindparam("b_id")).values(token=lane.token),

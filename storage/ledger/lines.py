@@ -89,7 +89,12 @@ def _skip_overlaps(members: Sequence[Newcomer], now: int, *, was_empty: bool) ->
     skipped = []
     for at, newcomer in enumerate(members):
         if newcomer.skip_when_busy and (at or not was_empty):
-            newcomer.row.update(state="skipped", code="overlap", settled_at=now, sentence="The previous run still goes on; this tick was skipped.")
+            newcomer.row.update(
+                state="skipped",
+                code="overlap",
+                settled_at=now,
+                sentence="The previous run still goes on; this tick was skipped.",
+            )
             skipped.append(newcomer.row)
     return skipped
 
@@ -125,28 +130,47 @@ def _open_values(connection: Connection, lane: str, keys: Sequence[str]) -> dict
     )  # fmt: skip
     found: dict[str, dict[str, Any]] = {}
     for part in chunks(keys):
-        query = select(*columns).where(deliveries.c.lane == lane, deliveries.c.state == "open", deliveries.c.coalesce_key.in_(part))
+        query = select(*columns).where(
+            deliveries.c.lane == lane, deliveries.c.state == "open", deliveries.c.coalesce_key.in_(part)
+        )
         for row in connection.execute(query.order_by(deliveries.c.seq)).mappings():
             value = {**row, "stored": True, "running": row["token"] is not None}
             other = found.get(row["coalesce_key"])
-            if other is None or is_newer((value["version"], value["event_time"]), (other["version"], other["event_time"])):
+            if other is None or is_newer(
+                (value["version"], value["event_time"]), (other["version"], other["event_time"])
+            ):
                 found[row["coalesce_key"]] = value
     return found
 
 
 def _absorb(
-    connection: Connection, lost: Sequence[tuple[dict[str, Any], str]], newest: dict[str, dict[str, Any]], now: int
+    connection: Connection,
+    lost: Sequence[tuple[dict[str, Any], str]],
+    newest: dict[str, dict[str, Any]],
+    now: int,
 ) -> list[dict[str, Any]]:
     stored = []
     for row, winner in lost:
-        row.update(state="superseded", code="superseded", superseded_by=winner, settled_at=now, sentence=f"A newer value took its place (delivery {winner}).")
+        row.update(
+            state="superseded",
+            code="superseded",
+            superseded_by=winner,
+            settled_at=now,
+            sentence=f"A newer value took its place (delivery {winner}).",
+        )
         if row.get("stored"):
             stored.append({"b_id": row["id"], "b_winner": winner, "b_sentence": row["sentence"]})
     if stored:
         connection.execute(
             update(deliveries)
             .where(deliveries.c.id == bindparam("b_id"), deliveries.c.state == "open")
-            .values(state="superseded", code="superseded", superseded_by=bindparam("b_winner"), sentence=bindparam("b_sentence"), settled_at=now),
+            .values(
+                state="superseded",
+                code="superseded",
+                superseded_by=bindparam("b_winner"),
+                sentence=bindparam("b_sentence"),
+                settled_at=now,
+            ),
             stored,
         )
     return [row for row, _ in lost]
@@ -193,5 +217,7 @@ def _log_absorbed(connection: Connection, rows: Sequence[dict[str, Any]], now: i
 
 def open_depths(connection: Connection) -> dict[str, int]:
     """How many deliveries are open, by job type."""
-    query = select(deliveries.c.job_type, func.count()).where(deliveries.c.state == "open").group_by(deliveries.c.job_type)
+    query = (
+        select(deliveries.c.job_type, func.count()).where(deliveries.c.state == "open").group_by(deliveries.c.job_type)
+    )
     return {job: count for job, count in connection.execute(query)}

@@ -57,7 +57,9 @@ class SqlMemory:
         query = select(shipments.c.external_shipment_id, shipments.c.shipment_id).where(
             shipments.c.channel_id == channel_id, shipments.c.external_order_id == external_order_id
         )
-        return await self._database.aread(lambda connection: {theirs: ours for theirs, ours in connection.execute(query)})
+        return await self._database.aread(
+            lambda connection: {theirs: ours for theirs, ours in connection.execute(query)}
+        )
 
     async def stock_levels(self, account_id: str, skus: Sequence[str] | None) -> Sequence[StockLevel]:
         """The last known levels in all warehouses."""
@@ -80,7 +82,9 @@ class SqlMemory:
         """SKU to the quantity the shop last confirmed."""
 
         def work(connection: Connection) -> dict[str, int]:
-            query = select(channel_stock.c.sku, channel_stock.c.quantity).where(channel_stock.c.channel_id == channel_id)
+            query = select(channel_stock.c.sku, channel_stock.c.quantity).where(
+                channel_stock.c.channel_id == channel_id
+            )
             found: dict[str, int] = {}
             for part in [None] if skus is None else list(chunks(skus)):
                 wanted = query if part is None else query.where(channel_stock.c.sku.in_(part))

@@ -41,7 +41,10 @@ def mark_queued(connection: Connection, told: Sequence[DueLane], now: int) -> No
         lanes.c.since == bindparam("b_since"),
         lanes.c.holder.is_(None),
     )
-    rows = [{"b_key": lane.lane, "b_token": lane.token, "b_since": lane.since} for lane in sorted(told, key=lambda lane: lane.lane)]
+    rows = [
+        {"b_key": lane.lane, "b_token": lane.token, "b_since": lane.since}
+        for lane in sorted(told, key=lambda lane: lane.lane)
+    ]
     connection.execute(statement.values(state="queued", since=now), rows)
 
 
@@ -54,7 +57,10 @@ def requeue_stale(connection: Connection, job_type: str, before: int) -> int:
 def unsent(connection: Connection, most: int) -> list[Unsent]:
     """Announcements that no transport has confirmed, in the order they were made."""
     query = select(outbox.c.seq, outbox.c.id, outbox.c.routing_key, outbox.c.body).where(outbox.c.sent_at.is_(None))
-    return [Unsent(row.seq, row.id, row.routing_key, bytes(row.body)) for row in connection.execute(query.order_by(outbox.c.seq).limit(most))]
+    return [
+        Unsent(row.seq, row.id, row.routing_key, bytes(row.body))
+        for row in connection.execute(query.order_by(outbox.c.seq).limit(most))
+    ]
 
 
 def mark_sent(connection: Connection, seqs: Sequence[int], now: int) -> None:
@@ -70,7 +76,9 @@ def fire_due(connection: Connection, directory: Directory, most: int, now: int) 
     After downtime there is one catch-up tick, for the latest instant that passed.
     """
     query = select(schedules, channels.c.code, accounts.c.code.label("account"), accounts.c.timezone)
-    query = query.join(channels, channels.c.id == schedules.c.channel_id).join(accounts, accounts.c.id == schedules.c.account_id)
+    query = query.join(channels, channels.c.id == schedules.c.channel_id).join(
+        accounts, accounts.c.id == schedules.c.account_id
+    )
     query = query.where(schedules.c.next_due <= now).order_by(schedules.c.next_due).limit(most)
     if connection.dialect.name == "postgresql":
         query = query.with_for_update(skip_locked=True, of=schedules)
@@ -85,7 +93,9 @@ def fire_due(connection: Connection, directory: Directory, most: int, now: int) 
     if rows:
         admit(connection, directory, batch, (), now)
         connection.execute(
-            update(schedules).where(schedules.c.id == bindparam("b_id")).values(next_due=bindparam("b_next"), last_due=bindparam("b_last")),
+            update(schedules)
+            .where(schedules.c.id == bindparam("b_id"))
+            .values(next_due=bindparam("b_next"), last_due=bindparam("b_last")),
             moved,
         )
     return len(rows)
@@ -96,12 +106,16 @@ def _latest_due(period: Period, first: int, now: int, schedule_id: str, timezone
     step = period.every or timedelta(days=1)
     since = from_micros(max(first, now - to_micros(from_micros(0) + step) - 1))
     latest = first
-    while (due := next_due(period, since, schedule_id=schedule_id, timezone=timezone)) is not None and to_micros(due) <= now:
+    while (due := next_due(period, since, schedule_id=schedule_id, timezone=timezone)) is not None and to_micros(
+        due
+    ) <= now:
         latest, since = max(latest, to_micros(due)), due
     return latest
 
 
-def tick(schedule_id: str, job_type: str, account: str, channel: str, due: int, trigger: Trigger = Trigger.SCHEDULE) -> Incoming:
+def tick(
+    schedule_id: str, job_type: str, account: str, channel: str, due: int, trigger: Trigger = Trigger.SCHEDULE
+) -> Incoming:
     """The tick of a schedule for one due instant; its identity is (schedule, instant)."""
     moment = from_micros(due)
     payload = Tick(schedule=schedule_id, due=moment)
@@ -142,7 +156,11 @@ def unlock(connection: Connection, channel_id: str, cause: str, now: int) -> int
     waiting = select(deliveries.c.lane).where(
         deliveries.c.channel_id == channel_id, deliveries.c.state == "open", deliveries.c.cause == cause
     )
-    keys = list(connection.scalars(locking(connection, select(lanes.c.key).where(lanes.c.key.in_(waiting)).order_by(lanes.c.key))))
+    keys = list(
+        connection.scalars(
+            locking(connection, select(lanes.c.key).where(lanes.c.key.in_(waiting)).order_by(lanes.c.key))
+        )
+    )
     for part in chunks(keys):
         connection.execute(
             update(deliveries)
@@ -150,6 +168,8 @@ def unlock(connection: Connection, channel_id: str, cause: str, now: int) -> int
             .values(due_at=now)
         )
         connection.execute(
-            update(lanes).where(lanes.c.key.in_(part), lanes.c.holder.is_(None)).values(state="ready", due_at=now, since=now)
+            update(lanes)
+            .where(lanes.c.key.in_(part), lanes.c.holder.is_(None))
+            .values(state="ready", due_at=now, since=now)
         )
     return len(keys)

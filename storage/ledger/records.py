@@ -48,7 +48,10 @@ def remember(connection: Connection, channel: Channel, records: Sequence[Record]
     replace_all(
         connection,
         channel_stock,
-        [{"channel_id": channel.id, "sku": sku, "quantity": quantity, "confirmed_at": now} for sku, quantity in confirmed.items()],
+        [
+            {"channel_id": channel.id, "sku": sku, "quantity": quantity, "confirmed_at": now}
+            for sku, quantity in confirmed.items()
+        ],
         ("channel_id", "sku"),
     )
     _levels(connection, channel, [record for record in records if isinstance(record, StockLevel)])
@@ -68,7 +71,12 @@ def _order(connection: Connection, channel: Channel, record: OrderRecord, now: i
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["channel_id", "external_order_id"],
-            set_={"updated_at": new.updated_at, "status": new.status, "document": new.document, "recorded_at": new.recorded_at},
+            set_={
+                "updated_at": new.updated_at,
+                "status": new.status,
+                "document": new.document,
+                "recorded_at": new.recorded_at,
+            },
             where=orders.c.updated_at <= new.updated_at,
         )
     )
@@ -80,9 +88,9 @@ def _levels(connection: Connection, channel: Channel, levels: Sequence[StockLeve
         return
     statement = upsert(connection, stock_levels)
     new = statement.excluded
-    newer = (stock_levels.c.version.is_not(None) & new.version.is_not(None) & (new.version > stock_levels.c.version)) | (
-        (stock_levels.c.version.is_(None) | new.version.is_(None)) & (new.time > stock_levels.c.time)
-    )
+    newer = (
+        stock_levels.c.version.is_not(None) & new.version.is_not(None) & (new.version > stock_levels.c.version)
+    ) | ((stock_levels.c.version.is_(None) | new.version.is_(None)) & (new.time > stock_levels.c.time))
     rows = [
         {
             "account_id": channel.account_id,
@@ -147,6 +155,7 @@ def count_calls(connection: Connection, verdicts: Sequence[Verdict], now: int) -
     ]
     if rows:
         added = statement.on_conflict_do_update(
-            index_elements=["channel_id", "day", "job_type"], set_={"calls": call_counts.c.calls + statement.excluded.calls}
+            index_elements=["channel_id", "day", "job_type"],
+            set_={"calls": call_counts.c.calls + statement.excluded.calls},
         )
         connection.execute(added, rows)

@@ -17,10 +17,18 @@ from storage.tables import deliveries, lanes, leases, messages, sync_log, worker
 def beat(connection: Connection, worker: str, roles: str, where: tuple[str, str], lease: int, now: int) -> None:
     """Begin or renew a worker's lease; ``where`` is (host, process) of the caller, ``lease`` in microseconds."""
     statement = upsert(connection, workers).values(
-        id=worker, roles=roles, host=where[0], process=where[1], started_at=now, seen_at=now, lease_until=now + lease
+        id=worker,
+        roles=roles,
+        host=where[0],
+        process=where[1],
+        started_at=now,
+        seen_at=now,
+        lease_until=now + lease,
     )
     connection.execute(
-        statement.on_conflict_do_update(index_elements=["id"], set_={"seen_at": now, "lease_until": now + lease, "roles": roles})
+        statement.on_conflict_do_update(
+            index_elements=["id"], set_={"seen_at": now, "lease_until": now + lease, "roles": roles}
+        )
     )
 
 
@@ -66,7 +74,9 @@ def free_lanes(connection: Connection, holders: Sequence[str], now: int) -> int:
 
 def _interrupt(connection: Connection, lane: Any, now: int) -> None:
     """Mark what was in hand as unsure and write the log row its worker no longer could."""
-    query = select(deliveries, messages.c.correlation_id, messages.c.trace_id).join(messages, messages.c.id == deliveries.c.message_id)
+    query = select(deliveries, messages.c.correlation_id, messages.c.trace_id).join(
+        messages, messages.c.id == deliveries.c.message_id
+    )
     query = query.where(deliveries.c.lane == lane.key, deliveries.c.state == "open").order_by(deliveries.c.seq)
     if lane.kind == "bulk":
         query = query.where(deliveries.c.token == lane.token)
@@ -113,7 +123,9 @@ def hold(connection: Connection, name: str, holder: str, lease: int, now: int) -
     statement = upsert(connection, leases).values(name=name, holder=holder, until=now + lease)
     mine_or_over = (leases.c.holder == holder) | (leases.c.until < now)
     other = connection.execute(
-        select(workers.c.host, workers.c.process).join(leases, leases.c.holder == workers.c.id).where(leases.c.name == name)
+        select(workers.c.host, workers.c.process)
+        .join(leases, leases.c.holder == workers.c.id)
+        .where(leases.c.name == name)
     ).first()
     if other is not None and is_gone(*other):
         connection.execute(delete(leases).where(leases.c.name == name))

@@ -40,11 +40,18 @@ class SqlLedger:
         return await self._database.awrite(work)
 
     async def claim(
-        self, worker: str, job_types: Sequence[str], most: int, lanes: Sequence[str] | None = None, skip: Sequence[str] = ()
+        self,
+        worker: str,
+        job_types: Sequence[str],
+        most: int,
+        lanes: Sequence[str] | None = None,
+        skip: Sequence[str] = (),
     ) -> list[Claim]:
         """Take up to ``most`` due lanes."""
         now = self._now()
-        return await self._database.awrite(lambda connection: claim.claim(connection, worker, job_types, most, lanes, skip, now))
+        return await self._database.awrite(
+            lambda connection: claim.claim(connection, worker, job_types, most, lanes, skip, now)
+        )
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[Settled]:
         """Write outcomes behind the fence."""

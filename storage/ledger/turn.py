@@ -34,7 +34,14 @@ def turn_lanes(connection: Connection, freed: Mapping[str, frozenset[str]], now:
         connection.execute(
             update(lanes)
             .where(lanes.c.key == bindparam("b_key"))
-            .values(state=bindparam("b_state"), due_at=bindparam("b_due"), job_type=bindparam("b_job"), holder=None, crashes=0, since=now),
+            .values(
+                state=bindparam("b_state"),
+                due_at=bindparam("b_due"),
+                job_type=bindparam("b_job"),
+                holder=None,
+                crashes=0,
+                since=now,
+            ),
             changes,
         )
     empty = [lane for lane in freed if lane not in heads]
@@ -51,7 +58,11 @@ def _heads(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[str, 
     found: dict[str, tuple[str, int]] = {}
     for part in chunks(keys):
         first = (
-            select(deliveries.c.lane, func.min(deliveries.c.seq).label("seq"), func.min(deliveries.c.due_at).label("soonest"))
+            select(
+                deliveries.c.lane,
+                func.min(deliveries.c.seq).label("seq"),
+                func.min(deliveries.c.due_at).label("soonest"),
+            )
             .where(deliveries.c.lane.in_(part), deliveries.c.state == "open")
             .group_by(deliveries.c.lane)
             .subquery()

@@ -29,11 +29,7 @@ HEADERS = {"id": "e-1", "source": "oms", "type": "stock.changed", "account": "ac
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=40)
 values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**80), 2**80)
-    | texts
-    | st.floats(allow_nan=False, allow_infinity=False),
+    st.none() | st.booleans() | st.integers(-(2**80), 2**80) | texts | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
@@ -74,21 +70,15 @@ def test_what_is_written_reads_back_the_same(
     assert read_back(written.to_json()) == written
 
 
-@given(
-    data=documents, more=extensions, prefix=st.sampled_from(["cloudEvents:", "cloudEvents_", "CLOUDEVENTS:"])
-)
-def test_binary_and_structured_mode_say_the_same(
-    data: dict[str, Any], more: dict[str, Any], prefix: str
-) -> None:
+@given(data=documents, more=extensions, prefix=st.sampled_from(["cloudEvents:", "cloudEvents_", "CLOUDEVENTS:"]))
+def test_binary_and_structured_mode_say_the_same(data: dict[str, Any], more: dict[str, Any], prefix: str) -> None:
     headers = {**prefixed(prefix, {**HEADERS, **more}), "x-death": [], "other": "ignored"}
     said = parse_binary(headers, json.dumps(data).encode(), clock)
     assert said == parse(json.dumps({**HEADERS, **more, "data": data}).encode(), clock)
 
 
 @given(data=documents, more=extensions, deep=st.integers(1, 210))
-def test_whatever_binary_mode_accepts_can_be_read_back(
-    data: dict[str, Any], more: dict[str, Any], deep: int
-) -> None:
+def test_whatever_binary_mode_accepts_can_be_read_back(data: dict[str, Any], more: dict[str, Any], deep: int) -> None:
     raw = json.dumps(data)[:-1] + (", " if data else "") + '"deep": ' + "[" * deep + "]" * deep + "}"
     try:
         said = parse_binary(prefixed("cloudEvents:", {**HEADERS, **more}), raw.encode(), clock)
@@ -214,8 +204,7 @@ def test_the_names_of_binary_attributes_follow_the_same_rule_but_for_their_case(
 @pytest.mark.parametrize("value", [{"a": 1}, [1], 1.5], ids=str)
 def test_an_extension_holds_a_plain_value(value: Any) -> None:
     assert (
-        "attribute 'partition' should be text, a whole number, true or false"
-        in refusal(body(partition=value)).sentence
+        "attribute 'partition' should be text, a whole number, true or false" in refusal(body(partition=value)).sentence
     )
 
 
@@ -224,7 +213,7 @@ def test_an_extension_attribute_is_kept() -> None:
 
 
 def test_a_long_name_does_not_make_a_long_sentence() -> None:
-    assert len(refusal(body(**{"X" * 100_000: 1})).sentence) < 300
+    assert len(refusal(body(**{"X" * 100_000: "1"})).sentence) < 300
 
 
 def test_of_many_faults_the_first_few_are_told_and_the_rest_counted() -> None:

@@ -30,7 +30,7 @@ from tests.domain.events import SHIPMENT, STOCK, event
 DUE = {"schedule": "s-1", "due": "2026-03-02T15:00:00Z"}
 GOOD: dict[str, tuple[dict[str, Any], type[Payload], str]] = {
     "order.created": ({"external_order_id": "4711", "order": {"id": 1}}, ChannelOrder, "4711"),
-    "order.updated": ({"external_order_id": "4711"}, ChannelOrder, "4711"),
+    "order.updated": ({"external_order_id": "4711", "updated_at": "2026-03-02T15:04:01Z"}, ChannelOrder, "4711"),
     "order.cancelled": ({"external_order_id": "4711", "order": None}, ChannelOrder, "4711"),
     "order.status_changed": ({"external_order_id": "4711", "status": "paid"}, OrderStatusChanged, "4711"),
     "shipment.created": (SHIPMENT, ShipmentCreated, "4711"),
@@ -92,6 +92,7 @@ def test_each_type_refuses_an_empty_payload_and_says_what_is_missing(type: str) 
         ("order.created", {"external_order_id": 4711}),
         ("order.created", {"external_order_id": "x" * 101}),
         ("order.created", {"order": "text"}),
+        ("order.created", {"updated_at": "yesterday"}),
         ("order.status_changed", {"status": ""}),
         ("order.status_changed", {"note": "x" * 2001}),
         ("shipment.created", {"lines": []}),
@@ -137,27 +138,21 @@ def test_a_wrong_line_of_a_parcel_is_refused_by_its_place(line: dict[str, Any], 
     assert fault in refusal("shipment.created", {**SHIPMENT, "lines": [line]}).sentence
 
 
-@pytest.mark.parametrize(
-    "named", [{"sku": "MUG"}, {"external_line_id": "9"}, {"sku": "MUG", "external_line_id": "9"}]
-)
+@pytest.mark.parametrize("named", [{"sku": "MUG"}, {"external_line_id": "9"}, {"sku": "MUG", "external_line_id": "9"}])
 def test_a_line_is_named_by_sku_or_by_the_shops_line(named: dict[str, str]) -> None:
     payload = payload_of(envelope("shipment.created", {**SHIPMENT, "lines": [{**named, "quantity": 2}]}))
     assert isinstance(payload, ShipmentCreated)
     assert payload.lines[0].model_dump(exclude_none=True) == {**named, "quantity": 2}
 
 
-@given(
-    total=st.integers(0, 10**9), allocated=st.integers(0, 10**9), version=st.none() | st.integers(0, 2**62)
-)
+@given(total=st.integers(0, 10**9), allocated=st.integers(0, 10**9), version=st.none() | st.integers(0, 2**62))
 def test_any_level_in_range_is_taken_as_it_is(total: int, allocated: int, version: int | None) -> None:
     data = {**STOCK, "total": total, "allocated": allocated, "version": version}
     assert payload_of(envelope("stock.changed", data)).model_dump() == data
 
 
 def test_a_moment_of_a_payload_is_utc() -> None:
-    payload = payload_of(
-        envelope("shipment.created", {**SHIPMENT, "shipped_at": "2026-03-02T10:00:00-05:00"})
-    )
+    payload = payload_of(envelope("shipment.created", {**SHIPMENT, "shipped_at": "2026-03-02T10:00:00-05:00"}))
     assert isinstance(payload, ShipmentCreated)
     assert payload.shipped_at == datetime(2026, 3, 2, 15, tzinfo=UTC)
 

@@ -35,9 +35,7 @@ def test_a_moment_keeps_its_instant_and_is_in_utc(moment: datetime) -> None:
     assert (read, read.tzinfo) == (moment.astimezone(UTC), UTC)
 
 
-@pytest.mark.parametrize(
-    "text", ["2026-03-01T10:00:00Z", "2026-03-01t10:00:00.123456z", "2026-03-01 10:00:00-05:30"]
-)
+@pytest.mark.parametrize("text", ["2026-03-01T10:00:00Z", "2026-03-01t10:00:00.123456z", "2026-03-01 10:00:00-05:30"])
 def test_rfc_3339_text_is_a_moment(text: str) -> None:
     assert accepts(Moment, text)
 
@@ -65,9 +63,7 @@ def test_the_outermost_years_are_refused(year: int) -> None:
     assert not accepts(Moment, f"{year:04}-06-01T00:00:00Z")
 
 
-@pytest.mark.parametrize(
-    ("value", "whole"), [(5, True), (5.0, True), (5.5, False), ("5", False), (True, False)]
-)
+@pytest.mark.parametrize(("value", "whole"), [(5, True), (5.0, True), (5.5, False), ("5", False), (True, False)])
 def test_a_whole_number_is_neither_text_nor_true(value: Any, whole: bool) -> None:
     assert accepts(Whole, value) is whole
 

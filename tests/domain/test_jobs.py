@@ -73,9 +73,7 @@ def test_all_stock_of_a_channel_shares_one_bulk_lane() -> None:
 
 
 @given(first=st.tuples(names, names), second=st.tuples(names, names))
-def test_changes_are_one_where_sku_and_warehouse_are_the_same(
-    first: tuple[str, str], second: tuple[str, str]
-) -> None:
+def test_changes_are_one_where_sku_and_warehouse_are_the_same(first: tuple[str, str], second: tuple[str, str]) -> None:
     keys = [
         place_of(
             job_type("inventory_export"),
@@ -95,11 +93,7 @@ def test_changes_are_one_where_sku_and_warehouse_are_the_same(
 def test_a_tick_is_never_one_with_a_change_but_with_another_tick() -> None:
     tick = place("inventory_export", "tick.inventory_export", TICK)
     later = place("inventory_export", "tick.inventory_export", {**TICK, "due": "2026-03-02T16:00:00Z"})
-    assert (
-        tick.coalesce_key
-        == later.coalesce_key
-        != place("inventory_export", "stock.changed", STOCK).coalesce_key
-    )
+    assert tick.coalesce_key == later.coalesce_key != place("inventory_export", "stock.changed", STOCK).coalesce_key
 
 
 def test_ticks_of_an_order_job_have_a_lane_of_their_own() -> None:

@@ -18,9 +18,7 @@ money = st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-
 
 
 @given(total=money, price=money, status=st.sampled_from(OrderStatus), name=st.text(max_size=20))
-def test_money_keeps_every_digit_through_json(
-    total: Decimal, price: Decimal, status: OrderStatus, name: str
-) -> None:
+def test_money_keeps_every_digit_through_json(total: Decimal, price: Decimal, status: OrderStatus, name: str) -> None:
     line = OrderLine(external_line_id="1", sku="MUG", name=name, quantity=2, unit_price=price, total=total)
     order = Order(
         external_order_id="4711",
@@ -37,8 +35,6 @@ def test_money_keeps_every_digit_through_json(
 
 
 def test_an_order_cannot_be_changed_afterwards() -> None:
-    order = Order(
-        external_order_id="1", status=OrderStatus.NEW, external_status="new", created_at=AT, updated_at=AT
-    )
+    order = Order(external_order_id="1", status=OrderStatus.NEW, external_status="new", created_at=AT, updated_at=AT)
     with pytest.raises(ValidationError):
         order.status = OrderStatus.PAID  # type: ignore[misc]

@@ -75,9 +75,7 @@ def test_the_jitter_spreads_a_thousand_schedules_evenly() -> None:
 
 
 @given(old=st.sampled_from(INTERVALS), new=periods, now=moments, name=names)
-def test_a_changed_period_never_fires_for_the_past(
-    old: Period, new: Period, now: datetime, name: str
-) -> None:
+def test_a_changed_period_never_fires_for_the_past(old: Period, new: Period, now: datetime, name: str) -> None:
     was_due = next_due(old, now - timedelta(days=30), schedule_id=name)
     due = next_due(new, now, schedule_id=name)
     assert was_due is not None
@@ -90,9 +88,7 @@ def test_a_daily_job_is_due_once_on_every_day_of_the_year(period: Period, zone: 
     start = datetime(year, 1, 1, tzinfo=ZoneInfo(zone)).astimezone(UTC) - timedelta(microseconds=1)
     days = (date(year + 1, 1, 1) - date(year, 1, 1)).days
     found = dues(period, start, days, zone)
-    assert [local(due, zone).date() for due in found] == [
-        date(year, 1, 1) + timedelta(at) for at in range(days)
-    ]
+    assert [local(due, zone).date() for due in found] == [date(year, 1, 1) + timedelta(at) for at in range(days)]
     off = [due for due in found if local(due, zone).time() != time.fromisoformat(period.text[6:])]
     assert len(off) <= 1
 

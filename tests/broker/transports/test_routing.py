@@ -15,9 +15,7 @@ from tests.broker.transports.shape import PLAIN, SHAPE
 
 WORDS = st.sampled_from(["order", "created", "acme", ""])
 KEYS = st.lists(WORDS, min_size=1, max_size=6).map(".".join)
-PATTERNS = st.lists(st.sampled_from(["order", "created", "acme", "*", "#"]), min_size=1, max_size=6).map(
-    ".".join
-)
+PATTERNS = st.lists(st.sampled_from(["order", "created", "acme", "*", "#"]), min_size=1, max_size=6).map(".".join)
 
 
 def reference(pattern: str, key: str) -> bool:

@@ -75,7 +75,7 @@ class Place:
             raise self.refusal
         file = self.folder / "towpath.db"
         fresh = not file.exists()
-        database = Database(f"sqlite:///{file}")
+        database = Database(f"sqlite:///{file}", exclusive=False)
         try:
             if fresh:
                 database.write(upgrade)

@@ -66,9 +66,7 @@ def test_a_token_as_option_is_never_echoed(place: Place) -> None:
 @pytest.mark.parametrize(
     ("words", "stdin"), [([], ""), (["--token-stdin"], "\n"), (["--token", "x", "--token-stdin"], "x")]
 )
-def test_without_a_token_or_anybody_to_ask_it_is_a_usage_error(
-    place: Place, words: list[str], stdin: str
-) -> None:
+def test_without_a_token_or_anybody_to_ask_it_is_a_usage_error(place: Place, words: list[str], stdin: str) -> None:
     result = place.run(*NEW, *words, stdin=stdin)
     assert result.exit_code == 2
     assert "token" in result.stderr

@@ -36,9 +36,7 @@ def test_all_is_well_and_no_password_is_shown(place: Place) -> None:
 
 
 def test_what_is_wrong_ends_with_1(place: Place) -> None:
-    place.transport = Broken(
-        TransportUnavailable("amqp://towpath:hush@rabbit does not answer. Start RabbitMQ.")
-    )
+    place.transport = Broken(TransportUnavailable("amqp://towpath:hush@rabbit does not answer. Start RabbitMQ."))
     result = place.run("doctor")
     assert result.exit_code == 1
     assert "WRONG" in result.stdout
@@ -53,9 +51,7 @@ def test_a_database_that_is_away_is_a_finding(place: Place) -> None:
     assert result.exit_code == 1
     found = json.loads(result.stdout)
     assert found["ok"] is False
-    assert found["findings"] == [
-        {"subject": "start", "ok": False, "sentence": "The database does not answer."}
-    ]
+    assert found["findings"] == [{"subject": "start", "ok": False, "sentence": "The database does not answer."}]
 
 
 def test_as_json_it_has_findings_and_settings(place: Place) -> None:

@@ -90,9 +90,7 @@ def test_every_table_fits_the_terminal(place: Place, width: int) -> None:
     (message,) = place.publish(order_created("4711-" + "long" * 10))
     place.attempt(ShopRejected("The shop refused the order: " + "because " * 30))
     place.publish(order_created("4712"), stock_changed("MUG-1", 1, 1))
-    place.attempt(
-        Park("Carrier 'UPS' has no shipping method: map it in the channel.", "carrier_unmapped", "mapping")
-    )
+    place.attempt(Park("Carrier 'UPS' has no shipping method: map it in the channel.", "carrier_unmapped", "mapping"))
     place.reject(b"x" * 500, "The body is not JSON.")
     place.run("jobs", "period", "acme/bright-main", "order_import", "15m")
     for line in (

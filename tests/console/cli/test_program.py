@@ -40,16 +40,12 @@ def test_every_command_explains_itself(empty_place: Place, command: str) -> None
         assert f"towpath {command}" in result.stdout
 
 
-def test_version_is_that_of_the_installed_package(
-    empty_place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_version_is_that_of_the_installed_package(empty_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "version", {"towpath": "1.2.3"}.__getitem__)
     assert empty_place.run("version").stdout == "1.2.3\n"
 
 
-def test_without_an_installed_package_there_is_no_version(
-    empty_place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_an_installed_package_there_is_no_version(empty_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> str:
         raise metadata.PackageNotFoundError(name)
 

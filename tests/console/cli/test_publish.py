@@ -20,9 +20,7 @@ def test_one_event_from_standard_input_is_accepted(place: Place) -> None:
 
 def test_an_array_from_a_file_is_answered_event_by_event(place: Place) -> None:
     file = place.folder / "events.json"
-    file.write_text(
-        json.dumps([order_created("1"), order_created("1"), order_created("2", account="nobody")])
-    )
+    file.write_text(json.dumps([order_created("1"), order_created("1"), order_created("2", account="nobody")]))
     result = place.run("publish", str(file))
     assert result.exit_code == 1
     lines = result.stdout.splitlines()

@@ -6,7 +6,7 @@ import pytest
 
 from domain.errors import ShopRejected
 from domain.outcomes import Done, Park
-from tests.console.cli.support import Place, order_created
+from tests.console.cli.support import Place, order_created, stock_changed
 
 
 def state_of(place: Place, message: str) -> str:
@@ -35,6 +35,18 @@ def test_a_delivery_is_replayed_by_its_id(place: Place, dead: list[str]) -> None
     assert state_of(place, dead[1]) == "ready"
 
 
+def test_only_the_delivery_named_is_replayed_not_its_neighbour_on_another_channel(place: Place) -> None:
+    domain = ["--name", "Second", "--domain", "two.example.com"]
+    place.run("channels", "create", "--account", "acme", "--code", "second", *domain, "--token", "made-up")
+    (message,) = place.publish(stock_changed("MUG-1", 7, 1))
+    assert place.attempt(ShopRejected("Refused.")) == 2
+    first, second = place.json("messages", "show", message)["message"]["deliveries"]
+    assert place.json("replay", second["id"]) == {"matched": 1, "replayed": 1}
+    after = place.json("messages", "show", message)["message"]["deliveries"]
+    assert {each["id"]: each["state"] for each in after} == {first["id"]: "dead", second["id"]: "ready"}
+    assert place.json("replay", "--state", "dead", "--channel", first["channel"])["replayed"] == 1
+
+
 @pytest.mark.parametrize(
     ("words", "replayed"),
     [
@@ -45,9 +57,7 @@ def test_a_delivery_is_replayed_by_its_id(place: Place, dead: list[str]) -> None
         (["--state", "parked"], 0),
     ],
 )
-def test_deliveries_are_replayed_by_filter(
-    place: Place, dead: list[str], words: list[str], replayed: int
-) -> None:
+def test_deliveries_are_replayed_by_filter(place: Place, dead: list[str], words: list[str], replayed: int) -> None:
     assert place.json("replay", *words)["replayed"] == replayed
 
 

@@ -32,9 +32,7 @@ def test_each_command_plays_its_roles(empty_place: Place, words: list[str], role
     assert empty_place.played == [roles]
 
 
-@pytest.mark.parametrize(
-    "words", [["consume", "tea_break"], ["serve", "--port", "70000"], ["up", "--port", "x"]]
-)
+@pytest.mark.parametrize("words", [["consume", "tea_break"], ["serve", "--port", "70000"], ["up", "--port", "x"]])
 def test_roles_that_cannot_be_are_usage_errors(empty_place: Place, words: list[str]) -> None:
     result = empty_place.run(*words)
     assert result.exit_code == 2

@@ -82,9 +82,7 @@ class Site:
         return {"authorization": f"Bearer {self.secrets[name]}"}
 
     async def send(self, event: Any, *, key: str = "write", **headers: str) -> httpx.Response:
-        return await self.client.post(
-            "/v1/events", json=event, headers={**STRUCTURED, **self.key(key), **headers}
-        )
+        return await self.client.post("/v1/events", json=event, headers={**STRUCTURED, **self.key(key), **headers})
 
     async def send_raw(
         self, body: bytes, kind: str = STRUCTURED["content-type"], *, key: str = "write", **headers: str
@@ -184,9 +182,7 @@ def make_template(folder: Path) -> Template:
 
 
 @asynccontextmanager
-async def open_site(
-    template: Template, folder: Path, limits: HttpLimits | None = None
-) -> AsyncIterator[Site]:
+async def open_site(template: Template, folder: Path, limits: HttpLimits | None = None) -> AsyncIterator[Site]:
     """A server over a copy of the template."""
     path = folder / "towpath.db"
     shutil.copy(template.path, path)
@@ -199,9 +195,7 @@ async def open_site(
 
 
 @asynccontextmanager
-async def open_site_on(
-    database: Database, template: Template, limits: HttpLimits | None = None
-) -> AsyncIterator[Site]:
+async def open_site_on(database: Database, template: Template, limits: HttpLimits | None = None) -> AsyncIterator[Site]:
     """A server over a furnished database; every answer to ``client`` is held against the OpenAPI document."""
     operations, ledger, transport = wire(database)
     await transport.start()
@@ -213,9 +207,7 @@ async def open_site_on(
     try:
         hooks = {"response": [template.contract.check]}
         async with httpx.AsyncClient(base_url=url, event_hooks=hooks, timeout=10, verify=NO_TLS) as client:
-            yield Site(
-                url, app, client, operations, ledger, database, transport, template.secrets, stop, serving
-            )
+            yield Site(url, app, client, operations, ledger, database, transport, template.secrets, stop, serving)
     finally:
         stop.set()
         await asyncio.wait_for(serving, 10)

@@ -14,9 +14,7 @@ def statuses(answer: Any) -> list[str]:
 async def test_a_batch_is_stored_and_every_event_answered_in_order(site: Site) -> None:
     answer = await site.send_batch([stock(number) for number in range(1, 101)])
     assert answer.status_code == 202
-    assert [result["id"] for result in answer.json()["results"]] == [
-        f"e-{number}" for number in range(1, 101)
-    ]
+    assert [result["id"] for result in answer.json()["results"]] == [f"e-{number}" for number in range(1, 101)]
     assert set(statuses(answer)) == {"accepted"}
     assert (await site.operations.desk.statistics()).messages == 100
 

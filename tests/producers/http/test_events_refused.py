@@ -35,9 +35,7 @@ NOT_EVENTS = {
         "duplicate_member",
     ),
     "too deep": (
-        json.dumps(stock(1, data={"sku": [[] for _ in range(2)]}))
-        .replace("[]", "[" * 31 + "]" * 31)
-        .encode(),
+        json.dumps(stock(1, data={"sku": [[] for _ in range(2)]})).replace("[]", "[" * 31 + "]" * 31).encode(),
         "too_deep",
     ),
     "far too deep": (b"[" * 100_000, "too_deep"),

@@ -37,9 +37,7 @@ async def test_the_same_id_with_another_body_is_a_conflict(site: Site) -> None:
 
 
 async def test_the_deepest_allowed_nesting_passes_the_door(site: Site) -> None:
-    event = json.dumps(
-        stock(1, type="order.created", data={"external_order_id": "1", "order": {"x": "DEEP"}})
-    )
+    event = json.dumps(stock(1, type="order.created", data={"external_order_id": "1", "order": {"x": "DEEP"}}))
     answer = await site.send_raw(event.replace('"DEEP"', "[" * 29 + "]" * 29).encode())
     assert answer.status_code == 202, answer.text
 

@@ -34,9 +34,7 @@ async def test_another_method_is_a_problem_that_names_the_right_ones(shared_site
         ("ordre=4711", "ordre"),
     ],
 )
-async def test_a_wrong_parameter_is_named_and_its_value_is_not(
-    shared_site: Site, query: str, parameter: str
-) -> None:
+async def test_a_wrong_parameter_is_named_and_its_value_is_not(shared_site: Site, query: str, parameter: str) -> None:
     answer = await shared_site.get(f"/v1/logs?{query}")
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (422, "invalid_parameters")

@@ -12,9 +12,7 @@ from tests.producers.http.support import Site, stock
 
 
 async def test_unknown_missing_and_revoked_keys_are_answered_alike(site: Site) -> None:
-    await site.database.awrite(
-        lambda connection: connection.exec_driver_sql("UPDATE api_keys SET revoked_at = 1")
-    )
+    await site.database.awrite(lambda connection: connection.exec_driver_sql("UPDATE api_keys SET revoked_at = 1"))
     answers = [
         await site.client.get("/v1/messages", headers=headers)
         for headers in ({}, {"authorization": "Bearer tp_unknown"}, site.key("read"))
@@ -52,9 +50,7 @@ async def test_a_revoked_key_works_a_second_at_most(site: Site) -> None:
     keys = Keys(site.operations.desk, limits)
     authorization = site.key("read")["authorization"]
     assert (await keys.holder(authorization, "read")).account == "acme"
-    await site.database.awrite(
-        lambda connection: connection.exec_driver_sql("UPDATE api_keys SET revoked_at = 1")
-    )
+    await site.database.awrite(lambda connection: connection.exec_driver_sql("UPDATE api_keys SET revoked_at = 1"))
     await asyncio.sleep(limits.key_fresh_seconds)
     with pytest.raises(Refusal) as refused:
         await keys.holder(authorization, "read")

@@ -67,9 +67,7 @@ async def test_another_accounts_things_do_not_exist(site: Site) -> None:
     answer = await site.send(stock(1, channel="shop"), key="foreign")
     message = answer.json()["results"][0]["message"]
     await site.run()
-    delivery = (await site.get(f"/v1/messages/{message}", key="foreign")).json()["message"]["deliveries"][0][
-        "id"
-    ]
+    delivery = (await site.get(f"/v1/messages/{message}", key="foreign")).json()["message"]["deliveries"][0]["id"]
     for found in (message, delivery):
         assert (await site.get(f"/v1/messages/{found}")).status_code == 404
         for path in (f"/v1/messages/{found}/replay", f"/v1/deliveries/{found}/discard"):
@@ -93,9 +91,7 @@ async def test_channels_show_the_end_of_the_token_only(site: Site) -> None:
 
 async def test_rejected_input_is_shown_to_the_account_it_was_for(site: Site) -> None:
     rejections = [
-        Rejection(
-            b"no json", MalformedEvent("No JSON.", code="not_json"), "inbox", f"order.created.{account}.main"
-        )
+        Rejection(b"no json", MalformedEvent("No JSON.", code="not_json"), "inbox", f"order.created.{account}.main")
         for account in ("acme", "globex")
     ]
     rejections[1] = Rejection(b"other", rejections[1].error, "inbox", rejections[1].routing_key)

@@ -10,7 +10,7 @@ import pytest
 
 from domain.errors import ConfigurationError
 from producers.http import serve
-from producers.http.serving import HEAD_BYTES, HEAD_FIELDS
+from producers.http.serving import HEAD_BYTES, HEAD_FIELDS, bind
 from tests.producers.http.support import Site, stock
 
 
@@ -88,3 +88,10 @@ async def test_a_body_that_does_not_come_is_not_waited_for_for_ever(site: Site) 
     answer = await raw(site, head.encode())
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"body_too_slow" in answer
+
+
+def test_connections_do_not_wait_for_acknowledgements_before_they_send() -> None:
+    with bind("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

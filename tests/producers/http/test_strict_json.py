@@ -12,16 +12,12 @@ from producers.http.strict_json import read_batch, read_one
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 SCALAR = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT
-VALUE = st.recursive(
-    SCALAR, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4)
-)
+VALUE = st.recursive(SCALAR, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4))
 SPACE = st.text(" \t\r\n", max_size=3)
 
 
 @given(st.lists(st.tuples(SPACE, VALUE, SPACE), max_size=8), st.booleans())
-def test_a_batch_gives_every_value_back_byte_for_byte(
-    parts: list[tuple[str, Any, str]], ascii_only: bool
-) -> None:
+def test_a_batch_gives_every_value_back_byte_for_byte(parts: list[tuple[str, Any, str]], ascii_only: bool) -> None:
     written = [json.dumps(value, ensure_ascii=ascii_only) for _, value, _ in parts]
     body = ",".join(before + text + after for (before, _, after), text in zip(parts, written, strict=True))
     elements = read_batch(f" [{body}]\n".encode(), 32, 1000)

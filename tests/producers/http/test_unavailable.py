@@ -47,9 +47,7 @@ async def test_a_database_that_is_away_is_answered_503_with_retry_after(site: Si
     for path in ("/v1/events", "/v1/messages", "/v1/announcements"):
         method = "POST" if path == "/v1/events" else "GET"
         headers = {**site.key("all"), "content-type": "application/json"}
-        answer = await site.client.request(
-            method, path, json=stock(1) if method == "POST" else None, headers=headers
-        )
+        answer = await site.client.request(method, path, json=stock(1) if method == "POST" else None, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
         assert int(answer.headers["retry-after"]) > 0
 

@@ -51,9 +51,7 @@ async def test_a_server_that_never_answers_is_given_up_after_the_connect_timeout
     await proxy.close()
 
 
-async def test_a_wrong_password_is_said_and_never_shown(
-    vhost: Vhost, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_wrong_password_is_said_and_never_shown(vhost: Vhost, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     wrong = vhost.url.replace(":guest@", f":{SECRET}@").replace(":towpath@", f":{SECRET}@")
     with capture_logs() as logs:
@@ -93,9 +91,7 @@ def certificate(tmp_path: Path) -> Path:
     return tmp_path / "cert.pem"
 
 
-async def test_tls_works_with_the_authority_given_and_is_refused_without(
-    vhost: Vhost, certificate: Path
-) -> None:
+async def test_tls_works_with_the_authority_given_and_is_refused_without(vhost: Vhost, certificate: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, certificate.with_name("key.pem"))
     proxy = Proxy(vhost.url, context)

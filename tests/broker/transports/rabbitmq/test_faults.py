@@ -83,9 +83,7 @@ async def test_connections_closed_by_the_operator_come_back(
 
 
 @pytest.mark.slow
-async def test_a_killed_node_loses_nothing_confirmed(
-    transport: RabbitTransport, rabbitmq_server: Rabbit
-) -> None:
+async def test_a_killed_node_loses_nothing_confirmed(transport: RabbitTransport, rabbitmq_server: Rabbit) -> None:
     load = Load(transport)
     async with asyncio.TaskGroup() as group:
         group.create_task(load.publish())
@@ -202,9 +200,7 @@ async def test_the_watchdog_restarts_a_taker_that_the_broker_does_not_feed(
     await until(lambda: transport.healthy)
 
 
-async def test_a_taker_that_cannot_be_proven_to_consume_is_unhealthy(
-    transport: RabbitTransport, proxy: Proxy
-) -> None:
+async def test_a_taker_that_cannot_be_proven_to_consume_is_unhealthy(transport: RabbitTransport, proxy: Proxy) -> None:
     await transport.subscribe(PLAIN, 10)
     await until(lambda: transport.healthy)
     proxy.freeze()
@@ -213,9 +209,7 @@ async def test_a_taker_that_cannot_be_proven_to_consume_is_unhealthy(
     await until(lambda: transport.healthy)
 
 
-async def test_an_acknowledgement_of_a_lost_connection_is_passed_over(
-    transport: RabbitTransport, proxy: Proxy
-) -> None:
+async def test_an_acknowledgement_of_a_lost_connection_is_passed_over(transport: RabbitTransport, proxy: Proxy) -> None:
     await transport.publish(numbered(3))
     subscription = await transport.subscribe(PLAIN, 10)
     old = await collect(subscription, 3)
@@ -255,9 +249,7 @@ async def test_messages_are_never_in_two_hands_when_a_single_active_taker_lets_g
     assert doubled == []
 
 
-async def test_a_queue_with_other_properties_is_named_with_what_to_do(
-    vhost: Vhost, transport: RabbitTransport
-) -> None:
+async def test_a_queue_with_other_properties_is_named_with_what_to_do(vhost: Vhost, transport: RabbitTransport) -> None:
     other = RabbitTransport(AmqpSettings(url=vhost.url), Topology(queues=(Queue(PLAIN, delivery_limit=3),)))
     await other.start()
     with pytest.raises(ConfigurationError, match=rf"queue {PLAIN} is there with other properties.*delete it"):
@@ -283,9 +275,7 @@ async def test_headers_that_amqp_cannot_carry_are_refused_and_the_rest_goes_on(
     await until_depth(transport, PLAIN, 1)
 
 
-async def test_a_batch_larger_than_the_window_is_confirmed_in_order(
-    vhost: Vhost, transport: RabbitTransport
-) -> None:
+async def test_a_batch_larger_than_the_window_is_confirmed_in_order(vhost: Vhost, transport: RabbitTransport) -> None:
     narrow = RabbitTransport(AmqpSettings(url=vhost.url, window=7), SHAPE)
     await narrow.start()
     results = await asyncio.gather(narrow.publish(numbered(100)), narrow.publish(numbered(100)))
