@@ -6,14 +6,15 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from app.logs import configure
-from app.settings import Settings, load
-from broker.operations import Operations
-from broker.transports.seam import Transport
 from console.cli.seams import DemoOptions, DemoProgress, Doors, Opening, Roles
 from domain.errors import TransportUnavailable
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+    from broker.operations import Operations
+    from broker.transports.seam import Transport
 
 
 def doors() -> Doors:
@@ -34,6 +35,9 @@ def doors() -> Doors:
 
 
 def _settings(**overrides: Any) -> Settings:
+    from app.logs import configure  # noqa: PLC0415 - keeps --help fast
+    from app.settings import load  # noqa: PLC0415 - same
+
     settings = load(**overrides)
     configure(settings.log, settings.log_format)
     return settings
@@ -43,6 +47,8 @@ def _settings(**overrides: Any) -> Settings:
 async def _operations(opening: Opening) -> AsyncIterator[Operations]:
     """The operator surface. Commands work beside a running Towpath: SQLite lets one writer in at a time."""
     from app.house import open_house  # noqa: PLC0415 - keeps --help fast
+    from app.logs import configure  # noqa: PLC0415 - same
+    from app.settings import load  # noqa: PLC0415 - same
 
     settings = load()
     configure("warning" if settings.log == "info" else settings.log, settings.log_format)
@@ -79,7 +85,9 @@ def _roles(roles: Roles) -> int:
 
 def _demo(options: DemoOptions, show: Callable[[DemoProgress], None]) -> Mapping[str, Any]:
     from app.demo import play_day  # noqa: PLC0415 - keeps --help fast
-    from app.demo.play import Day  # noqa: PLC0415
+    from app.demo.play import Day  # noqa: PLC0415 - same
+    from app.logs import configure  # noqa: PLC0415 - same
+    from app.settings import load  # noqa: PLC0415 - same
 
     given = {"broker_url": options.broker, "database_url": options.database}
     settings = load(log="error", **{name: value for name, value in given.items() if value is not None})
@@ -128,14 +136,15 @@ def _asyncapi() -> Mapping[str, Any]:
 
 
 def _schemas() -> Mapping[str, Any]:
-    from broker.contract import schemas  # noqa: PLC0415 - keeps --help fast
+    from broker.contract import event_schemas  # noqa: PLC0415 - keeps --help fast
 
-    return schemas()
+    return event_schemas()
 
 
 def _summary() -> Mapping[str, str]:
     """Settings as ``doctor`` shows them: secrets masked, URLs without their passwords."""
     from app.logs import clean  # noqa: PLC0415 - keeps --help fast
+    from app.settings import load  # noqa: PLC0415 - same
 
     settings = load()
     return {

@@ -92,7 +92,7 @@ async def open_house(settings: Settings, *, exclusive: bool = False, connect: bo
     ledger = SqlLedger(database, directory)
     journal = SqlJournalStore(database, topology(), reclaim_all=exclusive and database.dialect == "sqlite")
     transport = open_transport(settings.broker_url.get_secret_value(), journal=journal, ca_file=settings.broker_ca_file)
-    connectors = Connectors(HttpLimits(), settings.hosts())
+    connectors = Connectors(HttpLimits(total_seconds=settings.call_seconds), settings.hosts())
     meters, bell = Meters(), Bell()
     desk = SqlDesk(database, directory, vault, lambda platform: MANIFESTS[platform].version)
     trusted = frozenset(f"{host}:{port}" for host, port in settings.hosts())

@@ -49,7 +49,8 @@ EVERYTHING = Cast(relay=True, consume=True, timer=True, serve=True)
 
 
 async def play(settings: Settings, cast: Cast, stop: asyncio.Event | None = None) -> None:
-    """Play the roles until ``stop`` is set or the process is told to end (SIGTERM, SIGINT); then finish what is in hand.
+    """Play the roles until ``stop`` is set or the process is told to end (SIGTERM, SIGINT); then finish what is in
+    hand.
 
     Raises:
         ConfigurationError, StorageUnavailable, TransportUnavailable: it cannot start.

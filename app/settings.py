@@ -23,8 +23,8 @@ FOREIGN = frozenset({"TOWPATH_CRASH_AT", "TOWPATH_CRASH_ONCE_FILE"})
 class Settings(BaseSettings):
     """Everything that can be set from outside.
 
-    ``allowed_hosts`` are ``host:port`` pairs that connectors may call although they are not public (the sandbox, tests).
-    ``lease_seconds`` is how long a worker that fell silent keeps its lanes; it must exceed the longest call.
+    ``allowed_hosts`` are ``host:port`` pairs that connectors may call although they are not public (the sandbox,
+    tests). ``lease_seconds`` is how long a worker that fell silent keeps its lanes; it must exceed the longest call.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)

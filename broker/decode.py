@@ -24,8 +24,13 @@ def decode(taken: Taken) -> Incoming | Rejection:
 
 def rejection_of(taken: Taken, error: InputError) -> Rejection:
     """Keep a message that cannot be accepted; headers as short text."""
-    headers = {name: str(value)[:200] for name, value in list(taken.headers.items())[:50]}
-    return Rejection(taken.body, error, origin=taken.queue, routing_key=taken.routing_key, headers=headers)
+    headers = {_plain(name): _plain(str(value))[:200] for name, value in list(taken.headers.items())[:50]}
+    return Rejection(taken.body, error, origin=taken.queue, routing_key=_plain(taken.routing_key), headers=headers)
+
+
+def _plain(text: str) -> str:
+    """Text without the one character that PostgreSQL cannot store."""
+    return text.replace("\0", "?")
 
 
 def trigger_of(envelope: Envelope) -> Trigger:

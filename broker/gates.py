@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
+from pydantic import SecretStr
 
 from broker.retry import gate_wait
 from domain.channels import Channel
-from domain.errors import ShopDown, ShopError, ShopThrottled, ShopUnauthorized
+from domain.errors import ShopDown, ShopError, ShopOutcomeUnknown, ShopThrottled, ShopUnauthorized
 
 log = structlog.get_logger(__name__)
 
 LONGEST_WAIT = 2.0
 """Seconds a call waits for its permit; beyond that its delivery waits in the ledger instead of in a worker."""
 STRIKES_TO_CLOSE = 3
+UNAUTHORIZED = "unauthorized"
 UNAUTHORIZED_SECONDS = 60.0
 
 
@@ -66,6 +68,7 @@ class _Local:
     cause: str = ""
     sentence: str = ""
     closings: int = 0
+    token: SecretStr | None = None
     probing: bool = False
 
 
@@ -78,9 +81,16 @@ class Gates:
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def closed_channels(self) -> list[str]:
-        """Channels whose gate is closed right now: no use to claim their lanes."""
+        """Channels whose gate is closed right now: no use to claim their lanes.
+
+        Those whose token was refused are left out: a new token opens their gate, and only a lane can bring it.
+        """
         now = time.monotonic()
-        return [channel_id for channel_id, local in self._local.items() if local.closed_until > now]
+        return [
+            channel_id
+            for channel_id, local in self._local.items()
+            if local.closed_until > now and local.cause != UNAUTHORIZED
+        ]
 
     async def enter(self, channel: Channel) -> None:
         """Wait for the permit of one call.
@@ -89,16 +99,22 @@ class Gates:
             GateClosed: the gate is closed, or the pace of the channel leaves no permit within two seconds.
         """
         local = self._local[channel.id]
-        self._refuse_if_closed(local)
-        if local.closings and local.probing:
-            raise GateClosed(local.cause, 0.5, local.sentence)
+        if local.cause == UNAUTHORIZED and local.token != channel.token:
+            local = self._local[channel.id] = _Local()
+        self._refuse(local)
         if local.permits == 0:
             async with self._locks[channel.id]:
                 while local.permits == 0:
-                    self._refuse_if_closed(local)
+                    self._refuse(local)
                     await self._reserve(channel, local)
+            # Others may have gone in as the probe, or found the shop down, while this one waited for its permit.
+            self._refuse(local)
         local.permits -= 1
         local.probing = bool(local.closings)
+
+    def leave(self, channel: Channel) -> None:
+        """Give up after :meth:`enter` without having learned anything: another call may probe instead."""
+        self._local[channel.id].probing = False
 
     async def _reserve(self, channel: Channel, local: _Local) -> None:
         pace = channel.settings
@@ -106,9 +122,9 @@ class Gates:
         answer = await self._store.reserve(channel.id, chunk, pace.calls_per_second, pace.burst)
         if answer.closed_for > 0:
             local.closed_until = time.monotonic() + answer.closed_for
-            local.cause, local.sentence = answer.cause, answer.sentence
+            local.cause, local.sentence, local.token = answer.cause, answer.sentence, channel.token
             local.closings = max(local.closings, 1)
-            self._refuse_if_closed(local)
+            self._refuse(local)
         if answer.granted:
             local.permits += answer.granted
         elif answer.wait > LONGEST_WAIT:
@@ -121,10 +137,14 @@ class Gates:
             await asyncio.sleep(answer.wait)
 
     @staticmethod
-    def _refuse_if_closed(local: _Local) -> None:
+    def _refuse(local: _Local) -> None:
+        """Refuse while the gate is closed, and whoever is not first when it is time to probe."""
         left = local.closed_until - time.monotonic()
         if left > 0:
-            raise GateClosed(local.cause, left + random.uniform(0.05, 0.3), local.sentence)  # noqa: S311 - spreads the return
+            spread = random.uniform(0.05, 0.3)  # noqa: S311 - not a secret: it keeps all from coming back at once
+            raise GateClosed(local.cause, left + spread, local.sentence)
+        if local.closings and local.probing:
+            raise GateClosed(local.cause, 0.5, local.sentence)
 
     async def report(self, channel: Channel, error: ShopError | None) -> None:
         """Learn from a call that was made: success opens, trouble of the whole shop closes."""
@@ -139,8 +159,8 @@ class Gates:
                 error.sentence,
             )
         elif isinstance(error, ShopUnauthorized):
-            await self._close(channel, local, "unauthorized", UNAUTHORIZED_SECONDS, error.sentence)
-        elif isinstance(error, ShopDown):
+            await self._close(channel, local, UNAUTHORIZED, UNAUTHORIZED_SECONDS, error.sentence)
+        elif isinstance(error, ShopDown | ShopOutcomeUnknown):
             local.strikes += 1
             if local.strikes >= STRIKES_TO_CLOSE or local.closings:
                 await self._close(channel, local, "shop_down", gate_wait(local.closings + 1), error.sentence)
@@ -160,7 +180,7 @@ class Gates:
                 return
         else:
             local.closings += 1
-        local.cause, local.sentence, local.permits = cause, sentence, 0
+        local.cause, local.sentence, local.permits, local.token = cause, sentence, 0, channel.token
         local.closed_until = until
         await self._store.close(channel.id, cause, seconds, local.closings, sentence)
         log.warning(

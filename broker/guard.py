@@ -8,7 +8,7 @@ from broker.crash import crash_point
 from broker.gates import Gates
 from broker.lease import Lease
 from domain.channels import Channel
-from domain.errors import ShopError
+from domain.errors import LeaseLost, ShopError
 from domain.synclog import ApiCall
 
 
@@ -30,8 +30,14 @@ class RunGuard:
             GateClosed: the channel's gate is closed or leaves no room soon.
         """
         await self.tell_gates()
-        await self._gates.enter(channel)
         self._lease.ensure()
+        await self._gates.enter(channel)
+        try:
+            # Waiting for the permit may have used up what was left of the lease.
+            self._lease.ensure()
+        except LeaseLost:
+            self._gates.leave(channel)
+            raise
         if writes:
             crash_point("worker.before_call")
             self.wrote = True
@@ -39,7 +45,11 @@ class RunGuard:
     def after(self, channel: Channel, call: ApiCall, error: ShopError | None) -> None:
         """Record a call and how it ended."""
         self.calls.append(call)
-        self._reports.append((channel, error))
+        if error is None and call.error is not None:
+            # Cancelled by ourselves: that says nothing about the shop.
+            self._gates.leave(channel)
+        else:
+            self._reports.append((channel, error))
         if call.method != "GET":
             crash_point("worker.after_call")
 

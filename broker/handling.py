@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from broker.ledger import Delivery, Memory
+from broker.ledger import Claim, Delivery, Memory
 from domain.channels import Channel
-from domain.envelope import Envelope
+from domain.envelope import Envelope, read_back
 from domain.errors import ShopError
-from domain.events import Payload
+from domain.events import Payload, payload_of
 from domain.moments import Clock
-from domain.outcomes import Outcome
+from domain.outcomes import Dead, Outcome, Park
 from domain.ports import Shop
+from domain.states import LaneKind
+
+CRASHES_TO_DEATH = 3
+"""How often a lane may end its worker before its delivery is taken for the cause."""
+CHANNEL_DELETED = Dead("Its channel was deleted.", "channel_deleted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +60,30 @@ def single(handler: Callable[[Run], Awaitable[Outcome]]) -> Handler:
 
     handle.__name__ = handler.__name__
     return handle
+
+
+def refusal_of(channel: Channel | None, claim: Claim) -> Outcome | None:
+    """Why a claim must not run at all, if so."""
+    if channel is None:
+        return CHANNEL_DELETED
+    if claim.kind is LaneKind.FIFO and claim.crashes >= CRASHES_TO_DEATH:
+        return Dead(
+            f"It killed its worker {claim.crashes} times; look at the worker's log, then replay or discard.",
+            "killed_worker",
+        )
+    if channel.fault:
+        return Park(channel.fault, "channel_broken", "channel", 60.0)
+    if not channel.enabled:
+        return Park(
+            f"Channel {channel.code} is disabled; the work waits until it is enabled.",
+            "channel_disabled",
+            "channel",
+            None,
+        )
+    return None
+
+
+def item_of(delivery: Delivery) -> Item:
+    """A delivery with the event it was admitted with."""
+    envelope = read_back(delivery.body)
+    return Item(delivery, envelope, payload_of(envelope))

@@ -4,13 +4,15 @@
 
 1. **claim**: lanes that are due are taken under this worker's lease, each with a token (the fence).
 2. **run**: their deliveries go to the handler of their job type, concurrently across lanes, in order within a lane.
-3. **settle**: outcomes, log rows, records, announcements and follow-ups of everything finished by then are written in one
+3. **settle**: outcomes, log rows, records, announcements and follow-ups of everything finished by then are written
+in one
    transaction; a lane that is due again and of a job of ours is handed on in the same transaction.
 4. **acknowledge**: only now the transport hears that the references are done.
 
-Events reach the ledger by :mod:`broker.intake` (decode, admit, acknowledge). A worker killed anywhere leaves rows: its lanes
-are freed when its lease ends or its process is known to be gone, and re-enter this row marked *unsure*, so that handlers
-read back before they write again.
+Events reach the ledger by :mod:`broker.intake` (decode, admit, acknowledge). A worker killed anywhere leaves rows:
+its lanes
+are freed when its lease ends or its process is known to be gone, and re-enter this row marked *unsure*, so that
+handlers read back before they write again.
 """
 
 from __future__ import annotations
@@ -26,24 +28,26 @@ from broker.bell import Bell
 from broker.crash import crash_point
 from broker.gates import Gates
 from broker.guard import RunGuard
-from broker.handling import Answer, Handler, Item, Run
+from broker.handling import CHANNEL_DELETED, Answer, Handler, Run, item_of, refusal_of
 from broker.lease import Lease
 from broker.ledger import Claim, Delivery, Ledger, Memory, Settled, Settlement, Verdict
 from broker.meters import Meters
 from broker.sources import LaneSource
 from broker.verdicts import Attempt, judge, judge_error
 from domain.channels import Channel
-from domain.envelope import parse
 from domain.errors import LeaseLost, StorageUnavailable
-from domain.events import payload_of
 from domain.moments import Clock, utc_now
-from domain.outcomes import Dead, Outcome, Park
 from domain.ports import ShopOpener
-from domain.states import DeliveryState, LaneKind
+from domain.states import DeliveryState
 
 log = structlog.get_logger(__name__)
 
-CRASHES_TO_DEATH = 3
+AWAY_SECONDS = 1.0
+"""How long a database that is away is left alone before it is asked again."""
+MAY_RUN_AGAIN = frozenset({DeliveryState.OPEN, DeliveryState.DEAD, DeliveryState.UNKNOWN})
+"""States from which a delivery may come back, by itself or by replay: whether it may have written must not be
+forgotten.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class Worker:
         self._running: set[asyncio.Task[None]] = set()
         self._per_channel: Counter[str] = Counter()
         self._finished: list[Settlement] = []
+        self._settling = asyncio.Lock()
         self._settle_bell = Bell()
         self._room_bell = Bell()
         self._stopping = False
@@ -91,16 +96,22 @@ class Worker:
         settler = asyncio.create_task(self._settle_forever())
         try:
             while not stop.is_set():
+                if settler.done():
+                    settler.result()
                 await self._claim_once()
         finally:
             self._stopping = True
-            while self._running:
-                await asyncio.wait(self._running)
-                await self._flush()
-            await self._flush()
+            await self._finish()
             settler.cancel()
             await asyncio.gather(settler, return_exceptions=True)
             await self._source.stop()
+
+    async def _finish(self) -> None:
+        """Run and settle what is in hand; a settle under way may hand on one more claim."""
+        await self._flush()
+        while self._running:
+            await asyncio.wait(self._running)
+            await self._flush()
 
     async def _claim_once(self) -> None:
         room = self._pace.capacity - len(self._running)
@@ -111,7 +122,7 @@ class Worker:
             claims = await self._source.claims(room, self._skipped_channels())
         except StorageUnavailable as error:
             log.warning("claim_failed", reason=error.sentence)
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(AWAY_SECONDS)
             return
         for claim in claims:
             self._begin(claim)
@@ -134,21 +145,27 @@ class Worker:
         task.add_done_callback(over)
 
     async def _run(self, claim: Claim) -> None:
-        """Run one claim and hand its settlement on. A lost lease hands on nothing: the lane is somebody else's."""
+        """Run one claim and hand its settlement on.
+
+        After a lost lease too: the fence keeps it from being written where the lane is somebody else's by then, and
+        where nobody took it, it must not stay held by a worker that gave it up.
+        """
         guard = RunGuard(self._lease, self._organs.gates)
         started = self._organs.clock()
         answers: list[Answer] | Exception
         try:
             answers = await asyncio.wait_for(self._handle(claim, guard), self._pace.run_seconds)
         except LeaseLost as error:
+            answers = error
             log.warning("lease_lost", lane=claim.lane, reason=error.sentence)
-            self._organs.meters.fenced.inc()
-            return
         except Exception as error:
             answers = error
             if not hasattr(error, "sentence"):
                 log.exception("handler_failed", lane=claim.lane, job=claim.job_type)
-        await guard.tell_gates()
+        try:
+            await guard.tell_gates()
+        except StorageUnavailable as error:
+            log.warning("gates_not_told", lane=claim.lane, reason=error.sentence)
         verdicts = self._judge(claim, answers, guard, Attempt(started, self._organs.clock()))
         self._finished.append(Settlement(claim, verdicts, frozenset() if self._stopping else self._jobs))
         self._settle_bell.ring()
@@ -157,15 +174,15 @@ class Worker:
         if not claim.deliveries:
             return []
         channel = await self._organs.ledger.channel(claim.channel_id)
-        if refused := _refusal(channel, claim):
-            return [refused] * len(claim.deliveries)
-        assert channel is not None
+        refused = refusal_of(channel, claim)
+        if channel is None or refused is not None:
+            return [refused or CHANNEL_DELETED] * len(claim.deliveries)
         run = Run(
             channel,
             self._organs.shops(channel, guard),
             self._organs.memory,
             self._organs.clock,
-            tuple(map(_item, claim.deliveries)),
+            tuple(map(item_of, claim.deliveries)),
         )
         structlog.contextvars.bind_contextvars(**_names(claim, channel))
         answers = list(await self._organs.handlers[claim.job_type](run))
@@ -176,7 +193,9 @@ class Worker:
     def _judge(
         self, claim: Claim, answers: list[Answer] | Exception, guard: RunGuard, attempt: Attempt
     ) -> tuple[Verdict, ...]:
-        """One verdict per delivery; the calls of a shared run are told once, on the first that made something happen."""
+        """One verdict per delivery; the calls of a shared run are told once, on the first that made something
+        happen.
+        """
         silent = replace(attempt, calls=())
         told = replace(attempt, calls=tuple(guard.calls))
         if isinstance(answers, Exception):
@@ -193,9 +212,10 @@ class Worker:
                 _verdict_of(answer, delivery, told if at == bearer else silent)
                 for at, (answer, delivery) in enumerate(zip(answers, claim.deliveries, strict=True))
             ]
-        if guard.wrote:
-            verdicts = [replace(each, unsure=True) if each.state is DeliveryState.OPEN else each for each in verdicts]
-        return tuple(verdicts)
+        return tuple(
+            replace(each, unsure=guard.wrote or each.delivery.unsure) if each.state in MAY_RUN_AGAIN else each
+            for each in verdicts
+        )
 
     async def _settle_forever(self) -> None:
         while True:
@@ -203,19 +223,37 @@ class Worker:
             await self._flush()
 
     async def _flush(self) -> None:
-        """Settle all that is finished, again and again until the database took it; then acknowledge."""
-        while self._finished:
-            batch, self._finished = self._finished, []
+        """Settle all that is finished; then acknowledge."""
+        async with self._settling:
+            while self._finished:
+                batch, self._finished = self._finished, []
+                settled = await self._settle(batch)
+                crash_point("worker.after_settle")
+                await self._source.settled([answer.lane for answer in settled])
+                self._after_settle(batch, settled)
+
+    async def _settle(self, batch: list[Settlement]) -> list[Settled]:
+        """Settle again and again until the database took it.
+
+        What it cannot take (an outcome that does not fit) fails alone, as its handler's failure. A worker that stops
+        gives up when its lease is over: what it holds is freed as interrupted.
+        """
+        failed = False
+        while True:
             try:
-                settled = await self._organs.ledger.settle(self._lease.worker, batch)
+                return await self._organs.ledger.settle(self._lease.worker, batch)
             except StorageUnavailable as error:
                 log.warning("settle_failed", waiting=len(batch), reason=error.sentence)
-                self._finished = batch + self._finished
-                await asyncio.sleep(1.0)
-                continue
-            crash_point("worker.after_settle")
-            await self._source.settled([answer.lane for answer in settled])
-            self._after_settle(batch, settled)
+                if self._stopping and self._lease.remaining <= 0:
+                    return [Settled(each.claim.lane, fenced=True) for each in batch]
+                await asyncio.sleep(AWAY_SECONDS)
+            except Exception as error:
+                log.exception("settle_refused", lanes=[each.claim.lane for each in batch][:10])
+                if len(batch) > 1:
+                    return [answer for each in batch for answer in await self._settle([each])]
+                if failed:
+                    raise
+                failed, batch = True, [_failed(batch[0], error)]
 
     def _after_settle(self, batch: list[Settlement], settled: list[Settled]) -> None:
         for settlement, answer in zip(batch, settled, strict=True):
@@ -233,30 +271,17 @@ def _verdict_of(answer: Answer, delivery: Delivery, attempt: Attempt) -> Verdict
     return judge_error(answer, delivery, attempt) if isinstance(answer, Exception) else judge(answer, delivery, attempt)
 
 
-def _refusal(channel: Channel | None, claim: Claim) -> Outcome | None:
-    """Why a claim must not run at all, if so."""
-    if channel is None:
-        return Dead("Its channel was deleted.", "channel_deleted")
-    if claim.kind is LaneKind.FIFO and claim.crashes >= CRASHES_TO_DEATH:
-        return Dead(
-            f"It killed its worker {claim.crashes} times; look at the worker's log, then replay or discard.",
-            "killed_worker",
-        )
-    if channel.fault:
-        return Park(channel.fault, "channel_broken", "channel", 60.0)
-    if not channel.enabled:
-        return Park(
-            f"Channel {channel.code} is disabled; the work waits until it is enabled.",
-            "channel_disabled",
-            "channel",
-            None,
-        )
-    return None
-
-
-def _item(delivery: Delivery) -> Item:
-    envelope = parse(delivery.body)
-    return Item(delivery, envelope, payload_of(envelope))
+def _failed(settlement: Settlement, error: Exception) -> Settlement:
+    """The settlement of a claim whose outcome could not be written: its writes may have reached the shop."""
+    return replace(
+        settlement,
+        verdicts=tuple(
+            replace(
+                judge_error(error, each.delivery, Attempt(each.started_at, each.finished_at, each.calls)), unsure=True
+            )
+            for each in settlement.verdicts
+        ),
+    )
 
 
 def _names(claim: Claim, channel: Channel) -> dict[str, str]:

@@ -2,9 +2,10 @@
 
     take -> decode -> admit -> acknowledge
 
-One intake is active at a time (the inbox is a single-active queue and the relay's lease guards it), so the order of arrival is the
-order of the lanes, across all job types. The acknowledgement comes after the commit: a crash between the two means that the
-events come again and are seen as duplicates.
+One intake is active at a time (the inbox is a single-active queue and the relay's lease guards it), so the order of
+arrival is the
+order of the lanes, across all job types. The acknowledgement comes after the commit: a crash between the two means
+that the events come again and are seen as duplicates.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import structlog
 from broker.bell import Bell
 from broker.crash import crash_point
 from broker.decode import decode, rejection_of
-from broker.ledger import Incoming, Ledger, Rejection
+from broker.ledger import Admission, Incoming, Ledger, Rejection
 from broker.meters import Meters
 from broker.sources import lane_of
 from broker.topology import DEAD, INBOX, JOB_QUEUE_PREFIX, UNROUTED
@@ -28,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 BATCH = 500
 PREFETCH = 2000
+AWAY_SECONDS = 1.0
+"""How long a database that is away is left alone before it is asked again."""
 
 
 class Intake:
@@ -63,25 +66,32 @@ class Intake:
     async def _admit(self, subscription: Subscription, batch: Sequence[Taken], stop: asyncio.Event) -> None:
         """Store a batch, however long the database stays away; acknowledge it only then."""
         events, rejections = sort_out(batch)
+        answers = await self._store(events, rejections, stop)
+        if answers is None:
+            return
+        refused = [
+            Rejection(incoming.body, answer.error, INBOX, incoming.envelope.routing_key)
+            for incoming, answer in zip(events, answers, strict=True)
+            if answer.error is not None
+        ]
+        if refused and await self._store((), refused, stop) is None:
+            return
+        crash_point("intake.after_commit")
+        self._meters.admitted(answers, len(rejections))
+        await subscription.acknowledge(batch)
+        self._bell.ring()
+
+    async def _store(
+        self, events: Sequence[Incoming], rejections: Sequence[Rejection], stop: asyncio.Event
+    ) -> list[Admission] | None:
+        """Admit again and again until the database took it; nothing where ``stop`` came first."""
         while not stop.is_set():
             try:
-                answers = await self._ledger.admit(events, rejections)
+                return await self._ledger.admit(events, rejections)
             except StorageUnavailable as error:
-                log.warning("intake_waits", reason=error.sentence, events=len(batch))
-                await asyncio.sleep(1.0)
-                continue
-            refused = [
-                Rejection(incoming.body, answer.error, INBOX, incoming.envelope.routing_key)
-                for incoming, answer in zip(events, answers, strict=True)
-                if answer.error is not None
-            ]
-            if refused:
-                await self._ledger.admit((), refused)
-            crash_point("intake.after_commit")
-            self._meters.admitted(answers, len(rejections))
-            await subscription.acknowledge(batch)
-            self._bell.ring()
-            return
+                log.warning("intake_waits", reason=error.sentence, events=len(events) + len(rejections))
+                await asyncio.sleep(AWAY_SECONDS)
+        return None
 
 
 def sort_out(batch: Sequence[Taken]) -> tuple[list[Incoming], list[Rejection]]:

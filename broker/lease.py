@@ -65,7 +65,8 @@ class Lease:
         """
         if self.remaining < self._margin:
             raise LeaseLost(
-                f"Only {max(self.remaining, 0):.0f} s of the lease are left; {self._margin:.0f} s are needed for a call."
+                f"Only {max(self.remaining, 0):.0f} s of the lease are left; {self._margin:.0f} s are needed for a "
+                f"call."
             )
 
     async def end(self) -> None:

@@ -209,7 +209,9 @@ class Ledger(Protocol):
         lanes: Sequence[str] | None = None,
         skip: Sequence[str] = (),
     ) -> list[Claim]:
-        """Take up to ``most`` lanes that are due: those named, or any of the job types; channels in ``skip`` are left out."""
+        """Take up to ``most`` lanes that are due: those named, or any of the job types; channels in ``skip`` are left
+        out.
+        """
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[Settled]:
         """Write outcomes, log rows, records, announcements and follow-ups; free the lanes or hand on their next."""

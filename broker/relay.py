@@ -1,7 +1,7 @@
 """The relay: one of it is active at a time; it carries events in, and lanes, announcements and ticks out.
 
-Every cause of waiting ends here in the same way: a lane becomes due, workers are told of it. With the journal, workers read
-due lanes from the ledger themselves, and the relay only announces to the OMS.
+Every cause of waiting ends here in the same way: a lane becomes due, workers are told of it. With the journal,
+workers read due lanes from the ledger themselves, and the relay only announces to the OMS.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class Relay:
     def __init__(
         self, ledger: Ledger, transport: Transport, lease: Lease, meters: Meters, bell: Bell, *, refers: bool
     ) -> None:
-        """``refers`` is whether workers learn of lanes by references on job queues (a broker) or by themselves (journal)."""
+        """``refers`` is whether workers learn of lanes by references on job queues (a broker) or by themselves
+        (journal).
+        """
         self._ledger = ledger
         self._transport = transport
         self._lease = lease
@@ -53,10 +55,12 @@ class Relay:
     async def run(self, stop: asyncio.Event) -> None:
         """Try for the lease until ``stop``; with it, work until it is lost."""
         while not stop.is_set():
-            with contextlib.suppress(StorageUnavailable):
+            try:
                 if await self._ledger.hold(LEASE_NAME, self._lease.worker, LEASE_SECONDS):
                     log.info("relay_active")
                     await self._lead(stop)
+            except (StorageUnavailable, TransportUnavailable) as error:
+                log.warning("relay_waits", reason=error.sentence)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), LEASE_SECONDS / 5)
 
@@ -71,8 +75,12 @@ class Relay:
                 _every(1.0, self._recover, over),
             )
         ]
-        await over.wait()
-        await asyncio.gather(*tasks)
+        # A part that ends, for whatever reason, ends the leadership: half a relay must not keep others from leading.
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        over.set()
+        await asyncio.wait(tasks)
+        for task in tasks:
+            task.result()
 
     async def _keep(self, stop: asyncio.Event, over: asyncio.Event) -> None:
         """Renew the lease; end the leadership when it cannot be renewed in time or the process stops."""
@@ -125,7 +133,8 @@ class Relay:
             for each, receipt in zip(waiting, receipts, strict=True)
             if receipt in (Receipt.CONFIRMED, Receipt.UNROUTABLE)
         ]
-        await self._ledger.mark_sent(sent)
+        if sent:
+            await self._ledger.mark_sent(sent)
         self._complain([receipt for receipt in receipts if receipt is not Receipt.UNROUTABLE])
         return bool(sent)
 

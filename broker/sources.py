@@ -74,6 +74,7 @@ class ReferencedLanes:
         self._subscriptions: dict[str, Subscription] = {}
         self._readers: list[asyncio.Task[None]] = []
         self._taken: asyncio.Queue[Taken] = asyncio.Queue(maxsize=capacity)
+        self._unclaimed: list[Taken] = []
         self._in_hand: dict[str, list[Taken]] = {}
 
     async def start(self) -> None:
@@ -89,14 +90,16 @@ class ReferencedLanes:
                 await self._taken.put(taken)
 
     async def claims(self, most: int, skip: Sequence[str]) -> list[Claim]:
-        """Claim the lanes that references name."""
-        batch = await self._batch(most)
+        """Claim the lanes that references name; those of a claim that failed are tried again first."""
+        batch = self._unclaimed or await self._batch(most)
         if not batch:
             return []
+        self._unclaimed = batch
         by_lane: dict[str, list[Taken]] = {}
         for taken in batch:
             by_lane.setdefault(lane_of(taken), []).append(taken)
         found = await self._ledger.claim(self._worker, self._jobs, len(by_lane), list(by_lane))
+        self._unclaimed = []
         for claim in found:
             self._in_hand.setdefault(claim.lane, []).extend(by_lane.pop(claim.lane))
         await self._acknowledge([taken for useless in by_lane.values() for taken in useless])
@@ -141,7 +144,7 @@ def reference(lane: str) -> bytes:
 def lane_of(taken: Taken) -> str:
     """The lane a reference names; empty when it names none (such a message is nobody's and claims nothing)."""
     try:
-        value = json.loads(taken.body)
-        return str(value["lane"])
-    except (ValueError, KeyError, TypeError):
+        lane = json.loads(taken.body)["lane"]
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ""
+    return lane if isinstance(lane, str) and "\0" not in lane else ""

@@ -95,7 +95,9 @@ def topology() -> Topology:
 
 
 def matches(pattern: str, routing_key: str) -> bool:
-    """Whether a topic pattern matches a routing key: ``*`` one word, ``#`` none or more (AMQP 0-9-1, section 3.1.3.3)."""
+    """Whether a topic pattern matches a routing key: ``*`` one word, ``#`` none or more (AMQP 0-9-1, section
+    3.1.3.3).
+    """
     words = routing_key.split(".")
     reached = {0}
     for step in pattern.split("."):

@@ -105,7 +105,8 @@ def _retry(outcome: Retry, delivery: Delivery, attempt: Attempt, level: Level, *
         if unsure:
             return _final(
                 Unknown(
-                    f"{outcome.sentence} It could not be found out in {delivery.failures + 1} tries: look into the shop, then replay or discard."
+                    f"{outcome.sentence} It could not be found out in {delivery.failures + 1} tries: look into the "
+                    f"shop, then replay or discard."
                 ),
                 delivery,
                 attempt,
@@ -116,7 +117,8 @@ def _retry(outcome: Retry, delivery: Delivery, attempt: Attempt, level: Level, *
             attempt,
         )
     return _verdict(
-        delivery, attempt, DeliveryState.OPEN, "Retry", level, code=outcome.code, sentence=outcome.sentence, cause="retry",
+        delivery, attempt, DeliveryState.OPEN, "Retry", level,
+        code=outcome.code, sentence=outcome.sentence, cause="retry",
         due_in=outcome.after_seconds if outcome.after_seconds is not None else wait, spends_attempt=True,
         unsure=unsure or delivery.unsure,
     )  # fmt: skip

@@ -1,4 +1,6 @@
-"""Export inventory: set what may be sold, newest value only, in as few calls as the shop allows (sales channels, section 5)."""
+"""Export inventory: set what may be sold, newest value only, in as few calls as the shop allows (sales channels,
+section 5).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from domain.moments import to_micros
 from domain.outcomes import Counts, Done, Effects, Park, Skipped, Superseded
 from domain.ports import StockResult
 from domain.stock import ConfirmedStock, StockLevel, available, is_newer
+from domain.synclog import Trigger
 
 
 @dataclass(slots=True)
@@ -53,7 +56,7 @@ async def _plan(run: Run) -> _Plan:
         if older is None or is_newer(_age(level), _age(older)):
             plan.levels[level.sku, level.warehouse] = level
     mode = run.channel.settings.stock_mode
-    if full and mode is not StockMode.OFF:
+    if full and (mode is not StockMode.OFF or _by_hand(run)):
         plan.settled = dict(await run.shop.read_stock())
         sold_here = {sku for sku, _ in plan.levels if sku in plan.settled}
         plan.wanted = _quantities(plan, sold_here.union(skus), run.channel.settings)
@@ -61,6 +64,12 @@ async def _plan(run: Run) -> _Plan:
         plan.wanted = _quantities(plan, skus, run.channel.settings)
         plan.settled = dict(await run.memory.confirmed_stock(run.channel.id, skus))
     return plan
+
+
+def _by_hand(run: Run) -> bool:
+    """Whether a person asked for this run: that sends also where nothing is synchronized by itself."""
+    ticks = [item for item in run.items if not isinstance(item.payload, StockChanged)]
+    return any(item.delivery.trigger in (Trigger.MANUAL, Trigger.REPLAY) for item in ticks)
 
 
 def _quantities(plan: _Plan, skus: Iterable[str], settings: ChannelSettings) -> dict[str, int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from broker.handling import Run
 from domain.errors import ShopRejected
@@ -58,9 +60,9 @@ async def _import_one(run: Run) -> Outcome:
     if seen is not None and payload.updated_at is not None and payload.updated_at <= seen:
         return _unchanged(payload.external_order_id, seen, read=0)
     order = _pushed(run, payload) or (await run.shop.read_order(payload.external_order_id))[0]
-    if seen is not None and order.updated_at <= seen:
-        return _unchanged(order.external_order_id, seen, read=1)
     document = order.model_dump(mode="json")
+    if seen is not None and (order.updated_at < seen or await _is_recorded(run, order, seen, document)):
+        return _unchanged(order.external_order_id, seen, read=1)
     return Done(
         f"Order {order.external_order_id} ({order.status}) imported with {len(order.lines)} lines.",
         effects=Effects(
@@ -69,6 +71,13 @@ async def _import_one(run: Run) -> Outcome:
             announcements=(Announcement("order.imported", document, order.external_order_id),),
         ),
     )
+
+
+async def _is_recorded(run: Run, order: Order, seen: datetime, document: Mapping[str, Any]) -> bool:
+    """Whether this very state is recorded: an order may change twice in the second its shop shows."""
+    if order.updated_at > seen:
+        return False
+    return document == await run.memory.order_document(run.channel.id, order.external_order_id)
 
 
 def _unchanged(order_id: str, seen: datetime, *, read: int) -> Skipped:

@@ -36,11 +36,17 @@ async def shipment_export(run: Run) -> Outcome:
 
 
 def _done(payload: ShipmentCreated, shipment: ShopShipment, *, recovered: bool, unmapped: bool) -> Done:
-    sentence = f"Shipment {payload.shipment_id} of order {payload.external_order_id} is in the shop as {shipment.external_shipment_id}."
+    sentence = (
+        f"Shipment {payload.shipment_id} of order {payload.external_order_id} is in the shop as "
+        f"{shipment.external_shipment_id}."
+    )
     if recovered:
         sentence += " An earlier attempt had created it; it was not sent again."
     if unmapped:
-        sentence += f" Carrier {_carrier(payload)!r} has no shipping method in the shop: the order's own method was used. Map it in the channel."
+        sentence += (
+            f" Carrier {_carrier(payload)!r} has no shipping method in the shop: the order's own method was "
+            f"used. Map it in the channel."
+        )
     return Done(
         sentence,
         code="recovered" if recovered else "carrier_unmapped" if unmapped else "ok",
@@ -105,7 +111,8 @@ def _line_id(line: ShipmentLine, by_sku: Mapping[str, str], payload: ShipmentCre
         return by_sku[line.sku or ""]
     except KeyError:
         raise ShopRejected(
-            f"Order {payload.external_order_id} has no line with SKU {line.sku!r}; shipment {payload.shipment_id} was not sent. "
+            f"Order {payload.external_order_id} has no line with SKU {line.sku!r}; shipment {payload.shipment_id} "
+            f"was not sent. "
             "Correct the shipment in the OMS.",
             code="sku_not_in_order",
         ) from None
@@ -116,7 +123,9 @@ def _carrier(payload: ShipmentCreated) -> str:
 
 
 async def _method(run: Run, payload: ShipmentCreated) -> str | Park | None:
-    """The shop's shipping method: mapped by carrier and service, then by carrier, then by equal name; else by policy."""
+    """The shop's shipping method: mapped by carrier and service, then by carrier, then by equal name; else by
+    policy.
+    """
     carriers = run.channel.settings.carriers
     for key in (_carrier(payload).lower(), payload.carrier.lower()):
         if key in carriers:
@@ -127,7 +136,8 @@ async def _method(run: Run, payload: ShipmentCreated) -> str | Park | None:
             return method
     if run.channel.settings.unmapped_carrier == "stop":
         return Park(
-            f"Carrier {_carrier(payload)!r} has no shipping method: map it in channel {run.channel.code}, then release the message.",
+            f"Carrier {_carrier(payload)!r} has no shipping method: map it in channel {run.channel.code}, then "
+            f"release the message.",
             "carrier_unmapped",
             "mapping",
         )

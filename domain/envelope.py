@@ -203,6 +203,8 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, datetime):
         return iso(value if value.tzinfo else value.replace(tzinfo=UTC))
     try:
-        return value.decode("utf-8") if isinstance(value, bytes) else value
-    except UnicodeDecodeError:
+        if isinstance(value, str):
+            value.encode()
+        return value.decode() if isinstance(value, bytes) else value
+    except UnicodeError:
         raise MalformedEvent(f"The attribute {name[:40]!r} is not UTF-8.", code="not_utf8") from None

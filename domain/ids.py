@@ -6,6 +6,9 @@ import secrets
 import threading
 import time
 import uuid
+from datetime import datetime
+
+from domain.moments import to_micros
 
 _lock = threading.Lock()
 _last = 0
@@ -22,3 +25,8 @@ def new_id() -> str:
         _last = tick = max(tick, _last + 1)
     value = (tick >> 12) << 80 | 0x7 << 76 | (tick & 0xFFF) << 64 | 0b10 << 62 | secrets.randbits(62)
     return str(uuid.UUID(int=value))
+
+
+def first_id(moment: datetime) -> str:
+    """The least id that can be made in the millisecond of ``moment`` (aware): ids made later sort after it."""
+    return str(uuid.UUID(int=(to_micros(moment) // 1000) << 80))

@@ -1,6 +1,7 @@
 """One way into the database, for SQLite and PostgreSQL alike: work is a function that gets a connection.
 
-Writes on SQLite go through one writer thread that commits many pieces of work together (group commit): each piece runs in
+Writes on SQLite go through one writer thread that commits many pieces of work together (group commit): each piece
+runs in
 a savepoint, so one failing piece does not spoil its neighbours, and nobody hears of success before the commit. On
 PostgreSQL each piece is a transaction of its own on one of a few long-lived connections.
 """

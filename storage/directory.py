@@ -73,6 +73,16 @@ class Directory:
                 self._read_at = time.monotonic()
             return self._snapshot
 
+    def remembered(self) -> Snapshot | None:
+        """The snapshot in memory while it is fresh enough: no database, no wait."""
+        fresh = time.monotonic() - self._read_at <= self._fresh_for
+        return self._snapshot if fresh else None
+
+    def channel(self, connection: Connection, channel_id: str) -> Channel | None:
+        """A channel by id; one that is unknown is looked up anew, for it may be a moment old."""
+        found = self.snapshot(connection).by_id.get(channel_id)
+        return found or self.snapshot(connection, fresh=True).by_id.get(channel_id)
+
     def forget(self) -> None:
         """Read anew next time: something was changed by this process."""
         with self._lock:

@@ -19,7 +19,9 @@ class SqlGateStore:
         self._clock = clock
 
     async def reserve(self, channel_id: str, count: int, per_second: float, burst: int) -> Reservation:
-        """Take permits by the generic cell rate algorithm: one theoretical arrival time per channel, for all processes."""
+        """Take permits by the generic cell rate algorithm: one theoretical arrival time per channel, for all
+        processes.
+        """
         now = to_micros(self._clock())
         return await self._database.awrite(
             lambda connection: _reserve(connection, channel_id, count, per_second, burst, now)

@@ -26,7 +26,8 @@ class InstanceLock:
             self._file.close()
             raise ConfigurationError(
                 f"Another Towpath process (pid {holder}) works on {path.with_suffix('')}. "
-                "Stop it, use its HTTP API, or choose another TOWPATH_DATA_DIR; many processes together need PostgreSQL.",
+                "Stop it, use its HTTP API, or choose another TOWPATH_DATA_DIR; many processes together need "
+                "PostgreSQL.",
                 code="already_running",
             ) from None
         self._file.seek(0)

@@ -25,9 +25,7 @@ def _config(connection: Connection | None = None) -> Config:
 
 def newest() -> str:
     """The schema version this code works on."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None
-    return head
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
 def present(connection: Connection) -> str | None:
@@ -62,7 +60,8 @@ def ensure_current(connection: Connection) -> None:
     _refuse_newer(found)
     if found != newest():
         raise ConfigurationError(
-            f"The database schema is {'empty' if found is None else 'version ' + found}; this Towpath needs {newest()}. "
+            f"The database schema is {'empty' if found is None else 'version ' + found}; this Towpath needs "
+            f"{newest()}. "
             "Run 'towpath db upgrade'.",
             code="schema_old",
         )
@@ -72,6 +71,7 @@ def _refuse_newer(found: str | None) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if found is not None and found not in known:
         raise ConfigurationError(
-            f"The database has schema version {found}, which this Towpath does not know: it belongs to a newer one. Use that.",
+            f"The database has schema version {found}, which this Towpath does not know: it belongs to a newer one. "
+            f"Use that.",
             code="schema_new",
         )

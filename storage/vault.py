@@ -48,7 +48,8 @@ class Vault:
             return self._keys[kid].decrypt(raw[:12], raw[12:], place.encode()).decode()
         except KeyError:
             raise ConfigurationError(
-                "A stored secret needs a key that TOWPATH_SECRET_KEYS does not hold. Put the old key back into the ring."
+                "A stored secret needs a key that TOWPATH_SECRET_KEYS does not hold. Put the old key back into the "
+                "ring."
             ) from None
         except (ValueError, InvalidTag):
             raise ConfigurationError(

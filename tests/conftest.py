@@ -36,9 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say once, loudly, what was not tested and what would help."""
     skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
-    for sentence in sorted(
-        {text[text.index(SKIP_WORDS) :].rstrip("')") for text in skipped if SKIP_WORDS in text}
-    ):
+    for sentence in sorted({text[text.index(SKIP_WORDS) :].rstrip("')") for text in skipped if SKIP_WORDS in text}):
         terminalreporter.write_line(sentence, red=True, bold=True)
 
 

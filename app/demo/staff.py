@@ -37,8 +37,7 @@ class Shop:
             text=True,
             env=_environment({}),
         )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        line = self._process.stdout.readline() if self._process.stdout else ""
         if "listening on " not in line:
             raise RuntimeError("The sandbox shop did not start.")
         self.url = line.rsplit("listening on ", 1)[1].strip()

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 
 class HttpTalker:
-    """JSON over one kept connection per thread; a server that is away is tried again until ``patience`` seconds passed."""
+    """JSON over one kept connection per thread; a server that is away is tried again until ``patience`` seconds
+    passed.
+    """
 
     def __init__(self, url: str, headers: Mapping[str, str] | None = None, patience: float = 30.0) -> None:
         parts = urlsplit(url)

@@ -57,7 +57,9 @@ class HttpUpstream:
 
 
 class AmqpUpstream:
-    """Confirmed publishing on ``towpath.events``; ``transport`` is for the bad messages, which the SDK refuses to send."""
+    """Confirmed publishing on ``towpath.events``; ``transport`` is for the bad messages, which the SDK refuses to
+    send.
+    """
 
     def __init__(self, publisher: Publisher, transport: Transport) -> None:
         self._publisher = publisher

@@ -51,7 +51,9 @@ class Desk(Protocol):
         token: str | None = None,
         settings: ChannelSettings | None = None,
     ) -> None:
-        """Enable or disable (work waits, nothing is lost), set a new token, replace settings; what waited for it is released."""
+        """Enable or disable (work waits, nothing is lost), set a new token, replace settings; what waited for it is
+        released.
+        """
 
     async def channels(self, account: str | None) -> Sequence[ChannelRow]:
         """The channels of an account, or all."""

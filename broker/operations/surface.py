@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from broker.bell import Bell
 from broker.guard import FreeGuard
@@ -18,12 +19,17 @@ from domain.channels import ConnectorManifest
 from domain.envelope import Envelope, parse
 from domain.errors import InputError, MalformedEvent, TowpathError, UnknownName
 from domain.events import payload_of
+from domain.ids import first_id
 from domain.jobs import job_type
+from domain.moments import utc_now
 from domain.periods import Period
 from domain.ports import ConnectionCheck, ShopOpener
 from domain.synclog import Trigger
 
 FOLLOW_SECONDS = 0.5
+FOLLOW_PAGE = 500
+FOLLOW_OVERLAP = timedelta(seconds=30)
+"""How much later than a row with a later id a row may be committed: transactions take far less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +85,21 @@ class Operations:
         domain = new.domain.strip().lower()
         if domain not in self._parts.trusted and not re.match(manifest.domain_pattern, domain):
             raise InputError(
-                f"{new.domain!r} is no shop domain of {manifest.title}: give the bare name, without https:// or a path.",
+                f"{new.domain!r} is no shop domain of {manifest.title}: give the bare name, without https:// or a "
+                f"path.",
                 code="bad_domain",
             )
         if manifest.api_versions and new.settings.api_version not in manifest.api_versions:
             raise InputError(
-                f"{manifest.title} speaks API versions {', '.join(manifest.api_versions)}, not {new.settings.api_version}.",
+                f"{manifest.title} speaks API versions {', '.join(manifest.api_versions)}, not "
+                f"{new.settings.api_version}.",
                 code="unknown_api_version",
             )
         return await self.desk.create_channel(new)
 
     async def check_channel(self, account: str, channel: str) -> ConnectionCheck:
-        """*Test connection*: ask the shop whether domain and token work and whether the token may write, changing nothing.
+        """*Test connection*: ask the shop whether domain and token work and whether the token may write, changing
+        nothing.
 
         Raises:
             UnknownName: no such account or channel.
@@ -131,14 +140,26 @@ class Operations:
         self._parts.bell.ring()
 
     async def follow(self, wanted: LogFilter) -> AsyncIterator[LogRow]:
-        """Sync log rows as they come, oldest first, without end."""
-        newest = await self.desk.logs(replace(wanted, limit=1))
-        last = newest[0].id if newest else ""
+        """Sync log rows as they come, each once, without end.
+
+        Workers commit their rows in another order than the rows' ids were made, so the last
+        :data:`FOLLOW_OVERLAP` are looked at again each time.
+        """
+        known = {row.id async for row in self._fresh_rows(wanted, frozenset())}
         while True:
-            for row in await self.desk.logs(replace(wanted, after_id=last, limit=500)):
-                last = row.id
+            async for row in self._fresh_rows(wanted, frozenset(known)):
+                known.add(row.id)
                 yield row
             await asyncio.sleep(FOLLOW_SECONDS)
+            over = _overlap_begins()
+            known = {row_id for row_id in known if row_id > over}
+
+    async def _fresh_rows(self, wanted: LogFilter, known: frozenset[str]) -> AsyncIterator[LogRow]:
+        after = _overlap_begins()
+        while rows := await self.desk.logs(replace(wanted, after_id=after, known=known, limit=FOLLOW_PAGE)):
+            for row in rows:
+                after = row.id
+                yield row
 
     async def doctor(self) -> list[Finding]:
         """What is wrong, in plain words: database, transport, topology, channels, waiting work."""
@@ -191,6 +212,10 @@ class Operations:
     def meters(self) -> Meters:
         """The counters of this process."""
         return self._parts.meters
+
+
+def _overlap_begins() -> str:
+    return first_id(utc_now() - FOLLOW_OVERLAP)
 
 
 def _decode(body: bytes, account: str | None, trigger: Trigger) -> Incoming | InputError:

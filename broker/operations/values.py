@@ -12,7 +12,10 @@ from domain.channels import ChannelSettings
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """Which sync log rows; everything given must match. Times are aware; ``limit`` rows, newest first."""
+    """Which sync log rows; everything given must match. Times are aware; ``limit`` rows, newest first.
+
+    With ``after_id``, rows with a later id, oldest first; those in ``known`` are left out.
+    """
 
     account: str | None = None
     channel: str | None = None
@@ -25,6 +28,7 @@ class LogFilter:
     since: datetime | None = None
     until: datetime | None = None
     after_id: str | None = None
+    known: frozenset[str] = frozenset()
     limit: int = 50
 
 

@@ -36,9 +36,7 @@ def open_transport(
         case "journal" if journal is not None:
             return JournalTransport(journal)
         case "journal":
-            raise ConfigurationError(
-                "The broker URL journal: needs the ledger's database, and none was opened."
-            )
+            raise ConfigurationError("The broker URL journal: needs the ledger's database, and none was opened.")
         case "memory":
             return InMemoryTransport(MemoryBroker(shape))
     raise ConfigurationError(

@@ -26,19 +26,13 @@ async def check(caller: Caller) -> ConnectionCheck:
     try:
         await caller.call(UPDATE_ORDER, {"id": NO_ORDER}, about="connection test", body={"order": {}})
     except ShopRejected:
-        sentence = (
-            f"Shop and token work. The token seems to have Read/Write permission: {probe} with a refusal."
-        )
+        sentence = f"Shop and token work. The token seems to have Read/Write permission: {probe} with a refusal."
         return ConnectionCheck(True, True, sentence)
     except ShopError as error:
         if error.status == 403:
-            sentence = (
-                "Shop and token work, but the token may only read. Give it Read/Write permission in the shop."
-            )
+            sentence = "Shop and token work, but the token may only read. Give it Read/Write permission in the shop."
             return ConnectionCheck(True, False, sentence)
-        sentence = (
-            "Shop and token work for reading. Whether the token may write could not be found out; test again."
-        )
+        sentence = "Shop and token work for reading. Whether the token may write could not be found out; test again."
         return ConnectionCheck(True, False, sentence)
     sentence = f"Shop and token work. The token may probably write: {probe} without objection."
     return ConnectionCheck(True, True, sentence)

@@ -9,9 +9,7 @@ DAILY = Period("daily@00:00")
 """Stands for *daily at any local time* in a list of allowed periods."""
 
 _POLL = (*ALL_PERIODS, DAILY)
-_FROM_AN_HOUR = tuple(
-    period for period in _POLL if period.every is None or period.every.total_seconds() >= 3600
-)
+_FROM_AN_HOUR = tuple(period for period in _POLL if period.every is None or period.every.total_seconds() >= 3600)
 
 MANIFEST = ConnectorManifest(
     platform="bright_sites",

@@ -13,9 +13,7 @@ LIST_ORDERS = Operation("list_orders", "listing orders", "GET", "/orders", "read
 READ_ORDER = Operation(
     "read_order", "reading the order", "GET", "/orders/{id}", "read", ("order_id",), not_found="order_unknown"
 )
-UPDATE_ORDER = Operation(
-    "update_order", "updating the order", "PUT", "/orders/{id}", "set", not_found="order_unknown"
-)
+UPDATE_ORDER = Operation("update_order", "updating the order", "PUT", "/orders/{id}", "set", not_found="order_unknown")
 CANCEL_ORDER = Operation(
     "cancel_order",
     "cancelling the order",
@@ -46,9 +44,7 @@ CREATE_SHIPMENT = Operation(
 SHIPPING_METHODS = Operation(
     "shipping_methods", "listing shipping methods", "GET", "/shipping_methods", "read", ("shipping_methods",)
 )
-LIST_INVENTORIES = Operation(
-    "list_inventories", "listing stock", "GET", "/inventories", "read", ("inventories",)
-)
+LIST_INVENTORIES = Operation("list_inventories", "listing stock", "GET", "/inventories", "read", ("inventories",))
 SET_PRODUCT_STOCK = Operation(
     "set_product_stock",
     "setting the stock",

@@ -114,9 +114,7 @@ def order_number(external_order_id: str) -> int:
     return int(external_order_id)
 
 
-async def _update(
-    caller: Caller, external_order_id: str, changes: dict[str, str], hide: Sequence[str]
-) -> None:
+async def _update(caller: Caller, external_order_id: str, changes: dict[str, str], hide: Sequence[str]) -> None:
     await caller.call(
         UPDATE_ORDER,
         {"id": order_number(external_order_id)},

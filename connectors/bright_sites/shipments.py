@@ -73,9 +73,7 @@ def _shipment(row: Mapping[str, Any]) -> ShopShipment:
         external_shipment_id=identity(row, "id"),
         tracking_number=text(row, "tracking_number") or None,
         note=text(row, "note") or None,
-        lines=tuple(
-            ParcelLine(identity(line, "id"), whole(line, "quantity")) for line in rows(row, "line_items")
-        ),
+        lines=tuple(ParcelLine(identity(line, "id"), whole(line, "quantity")) for line in rows(row, "line_items")),
     )
 
 

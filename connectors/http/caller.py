@@ -71,9 +71,7 @@ class Caller:
             LeaseLost: from the guard, before anything was sent.
         """
         if self._endpoint.refusal is not None:
-            raise type(self._endpoint.refusal)(
-                self._endpoint.refusal.sentence, code=self._endpoint.refusal.code
-            )
+            raise type(self._endpoint.refusal)(self._endpoint.refusal.sentence, code=self._endpoint.refusal.code)
         named = Call(self.channel.code, operation, about, self._hidden(hide))
         request = self._request(operation, ids or {}, query, body)
         await self._guard.before(self.channel, operation.route, writes=operation.writes)

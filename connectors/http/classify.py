@@ -80,9 +80,7 @@ def read_response(call: Call, response: httpx.Response, now: datetime) -> Docume
         return _unauthorized(call, status)
     if status == 429:
         wait = retry_after_seconds(response.headers.get("retry-after"), now)
-        sentence = call.sentence(
-            "was throttled by the shop (429)", "It is tried again after the wait it asked for."
-        )
+        sentence = call.sentence("was throttled by the shop (429)", "It is tried again after the wait it asked for.")
         return ShopThrottled(sentence, retry_after=wait, status=status)
     if 400 <= status < 500 and status != 408:
         return _rejected(call, status, _document(response.content))
@@ -92,21 +90,13 @@ def read_response(call: Call, response: httpx.Response, now: datetime) -> Docume
 def failed_call(call: Call, failure: httpx.TransportError) -> ShopError:
     """The error a call without a response stands for."""
     if isinstance(failure, AddressRefused):
-        happened = (
-            "was stopped before it left: the shop's address is not on the public internet, https and port 443"
-        )
-        return ShopRejected(
-            call.sentence(happened, "Check the Shop Domain of the channel."), code="address_refused"
-        )
+        happened = "was stopped before it left: the shop's address is not on the public internet, https and port 443"
+        return ShopRejected(call.sentence(happened, "Check the Shop Domain of the channel."), code="address_refused")
     if isinstance(failure, NOTHING_SENT):
         happened = "found no connection to the shop (refused, name unknown, TLS or timeout); nothing was sent"
-        return ShopDown(
-            call.sentence(happened, "It is tried again by itself; check the Shop Domain if it stays.")
-        )
+        return ShopDown(call.sentence(happened, "It is tried again by itself; check the Shop Domain if it stays."))
     if isinstance(failure, AnswerTooLarge):
-        return _uncertain(
-            call, "got an answer larger than is accepted", code="answer_too_large", status=failure.status
-        )
+        return _uncertain(call, "got an answer larger than is accepted", code="answer_too_large", status=failure.status)
     if isinstance(failure, httpx.TimeoutException):
         return _uncertain(call, "got no answer in time")
     return _uncertain(call, "lost the connection before the answer was complete")
@@ -149,22 +139,16 @@ def _rejected(call: Call, status: int, document: Document | None) -> ShopError:
 
 def _unauthorized(call: Call, status: int) -> ShopError:
     if status == 401:
-        happened = (
-            "was refused: the shop does not know the access token (401); it is wrong, expired or revoked"
-        )
+        happened = "was refused: the shop does not know the access token (401); it is wrong, expired or revoked"
     elif call.operation.writes:
         happened = "was refused: the access token may not write (403)"
     else:
         happened = "was refused: the access token may not read this (403)"
-    return ShopUnauthorized(
-        call.sentence(happened, "Enter a valid Read/Write token in the channel."), status=status
-    )
+    return ShopUnauthorized(call.sentence(happened, "Enter a valid Read/Write token in the channel."), status=status)
 
 
 def _uncertain(call: Call, happened: str, *, code: str | None = None, status: int | None = None) -> ShopError:
     if call.operation.repeat == "unsafe":
         next_step = "It may have been done all the same: look in the shop before it is done again."
         return ShopOutcomeUnknown(call.sentence(happened, next_step), status=status)
-    return ShopDown(
-        call.sentence(happened, "It is safe to repeat and is tried again."), code=code, status=status
-    )
+    return ShopDown(call.sentence(happened, "It is safe to repeat and is tried again."), code=code, status=status)

@@ -100,9 +100,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         except BaseException:
             response.close()
             raise
-        headers = [
-            (name, value) for name, value in response.raw_headers if name.lower() not in _SPENT_HEADERS
-        ]
+        headers = [(name, value) for name, value in response.raw_headers if name.lower() not in _SPENT_HEADERS]
         return httpx.Response(response.status, headers=headers, content=body, request=request)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:

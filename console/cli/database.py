@@ -23,7 +23,5 @@ def database() -> None:
 @app.command()
 def upgrade(context: typer.Context) -> None:
     """Bring the tables to this version. Safe to run again, also beside running processes."""
-    for sentence in doors_of(context).upgrade_database() or [
-        "The tables are those of this version; nothing to do."
-    ]:
+    for sentence in doors_of(context).upgrade_database() or ["The tables are those of this version; nothing to do."]:
         tell(sentence)

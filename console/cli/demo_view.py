@@ -73,7 +73,8 @@ def _line(progress: DemoProgress) -> str:
     crashes = f", worker crashed {progress.crashes}×" if progress.crashes else ""
     return (
         f"{progress.seconds:5.1f} s  {progress.scene}: {progress.bought} orders bought, {progress.imported} imported, "
-        f"{progress.events} events, {progress.settled} settled, {progress.waiting} waiting, {progress.calls} API calls{crashes}"
+        f"{progress.events} events, {progress.settled} settled, {progress.waiting} waiting, {progress.calls} API "
+        f"calls{crashes}"
     )
 
 
@@ -98,20 +99,24 @@ def _table(report: Mapping[str, Any]) -> Table:
         ("orders", f"{report['orders']} bought, imported and shipped"),
         (
             "events",
-            f"{report['events']} taken in, {report['duplicates']} of them copies; {report['rejected']} bad ones rejected",
+            f"{report['events']} taken in, {report['duplicates']} of them copies; {report['rejected']} bad ones "
+            f"rejected",
         ),
         ("deliveries", deliveries),
         (
             "API calls",
-            f"{report['calls_made']} made, {report['calls_saved']} saved (one call per event: {report['calls_one_by_one']})",
+            f"{report['calls_made']} made, {report['calls_saved']} saved (one call per event: "
+            f"{report['calls_one_by_one']})",
         ),
         (
             "latency",
-            f"p50 {report['latency_ms']['p50']:.0f} ms, p99 {report['latency_ms']['p99']:.0f} ms (outage and crash included)",
+            f"p50 {report['latency_ms']['p50']:.0f} ms, p99 {report['latency_ms']['p99']:.0f} ms (outage and crash "
+            f"included)",
         ),
         (
             "trouble",
-            f"shop down for {report['outage_seconds']:.0f} s, worker killed {report['crashes']}×, answers lost after the write",
+            f"shop down for {report['outage_seconds']:.0f} s, worker killed {report['crashes']}×, answers lost "
+            f"after the write",
         ),
     )
     for row in rows:
@@ -123,7 +128,10 @@ def _verdict(report: Mapping[str, Any]) -> Text:
     from rich.text import Text  # noqa: PLC0415 - loaded only where something is drawn
 
     counts = report["verdict"]
-    line = f"lost {counts['lost']}   duplicated {counts['duplicated']}   stale {counts['stale']}   out of order {counts['out_of_order']}"
+    line = (
+        f"lost {counts['lost']}   duplicated {counts['duplicated']}   stale {counts['stale']}   out of order "
+        f"{counts['out_of_order']}"
+    )
     left = f"   left over {report['unfinished']}" if report["unfinished"] else ""
     passed = report["passed"]
     return Text(

@@ -54,10 +54,7 @@ def _findings(context: typer.Context) -> list[dict[str, Any]]:
         return await operations.doctor()
 
     try:
-        return [
-            {**plain(found), "sentence": without_passwords(found.sentence)}
-            for found in examine(context, work)
-        ]
+        return [{**plain(found), "sentence": without_passwords(found.sentence)} for found in examine(context, work)]
     except TowpathError as error:
         return [_finding("start", error)]
 

@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from broker.operations import MessageLife, MessageRow, Operations, RejectedRow
 
 STATES = (
-    "ready", "running", "waiting", "parked", "behind",
+    "ready", "running", "waiting", "parked",
     "done", "superseded", "skipped", "unknown", "dead", "discarded",
 )  # fmt: skip
+"""What ``--state`` accepts. What stands behind an earlier delivery is found under the state of its line."""
 
 app = typer.Typer()
 

@@ -1,7 +1,7 @@
 """JSON as the door reads it: strict, without losing a byte of what was sent.
 
-Refused, besides what is no JSON (RFC 8259, so ``NaN`` and ``Infinity`` too): members that stand twice in one
-object (section 4 leaves their meaning open) and nesting deeper than the limit.
+Refused, besides what is no JSON (RFC 8259): members that stand twice in one object (section 4 leaves their
+meaning open) and nesting deeper than the limit. What the envelope forbids is left to the envelope.
 """
 
 from __future__ import annotations
@@ -32,9 +32,7 @@ class _Reader:
         self._text = text
         self._depth = depth
         self._twice: str | None = None
-        self._decoder = json.JSONDecoder(
-            object_pairs_hook=self._members, parse_constant=_no_constant, parse_int=float, parse_float=float
-        )
+        self._decoder = json.JSONDecoder(object_pairs_hook=self._members, parse_int=float, parse_float=float)
 
     def _members(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         members = dict(pairs)
@@ -135,10 +133,6 @@ def _text(body: bytes) -> str:
 
 def _too_deep(depth: int) -> MalformedEvent:
     return MalformedEvent(f"The body is nested deeper than {depth} levels.", code="too_deep")
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
 
 
 def _is_deeper(value: Any, depth: int) -> bool:

@@ -149,9 +149,7 @@ class AmqpPublisher:
 
     def _open(self, until: float) -> Link:
         step = max(_SHORTEST_STEP, min(self._times.connect, until - time.monotonic()))
-        return open_link(
-            self._address, Patience(step, self._times.write, self._times.heartbeat, self._on_block)
-        )
+        return open_link(self._address, Patience(step, self._times.write, self._times.heartbeat, self._on_block))
 
     def _on_block(self, blocked: bool) -> None:
         self._blocked = blocked

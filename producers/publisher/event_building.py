@@ -58,9 +58,7 @@ def new_event(
     try:
         return Envelope.model_validate(attributes)
     except ValidationError as error:
-        raise MalformedEvent(
-            f"The event cannot be built: {explain(error)}", code="invalid_envelope"
-        ) from None
+        raise MalformedEvent(f"The event cannot be built: {explain(error)}", code="invalid_envelope") from None
 
 
 def message_of(envelope: Envelope) -> Outgoing:

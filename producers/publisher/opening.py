@@ -30,6 +30,4 @@ def open_publisher(
             return JournalPublisher(journal)
         case "journal":
             raise ConfigurationError("The broker URL journal: needs an open journal, and none was given.")
-    raise ConfigurationError(
-        "The broker URL must begin with amqp://, amqps:// or journal:. Check its beginning."
-    )
+    raise ConfigurationError("The broker URL must begin with amqp://, amqps:// or journal:. Check its beginning.")

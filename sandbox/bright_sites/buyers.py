@@ -93,9 +93,7 @@ class Buyers:
         tried = self._random.sample(rows, min(len(rows), max(ROWS_TRIED, wanted)))
         found = [row for row in tried if self._left(row) > 0] or [row for row in rows if self._left(row) > 0]
         if not found:
-            raise SoldOutError(
-                "Nothing is left in stock to buy; raise the stock, or set buyers_take_stock to false"
-            )
+            raise SoldOutError("Nothing is left in stock to buy; raise the stock, or set buyers_take_stock to false")
         return found[:wanted]
 
     def _left(self, row: StockRow) -> int:
@@ -161,9 +159,7 @@ class Buyers:
         shipping = Decimal("7.5")
         grand_total = item_total + tax + shipping
         required = [("Tax", tax), ("Shipping", shipping)]
-        adjustments: Json = {
-            name: [] for name in ("coupons_adjustments", "balance_adjustments", "custom_adjustments")
-        }
+        adjustments: Json = {name: [] for name in ("coupons_adjustments", "balance_adjustments", "custom_adjustments")}
         adjustments["required_adjustments"] = [
             {"note": note, "amount": order_money(amount), "modifier_type": "$"} for note, amount in required
         ]

@@ -80,9 +80,7 @@ def _fill_reference(memory: Memory) -> None:
 def _add_product(memory: Memory, random: Random, number: int) -> Product:
     kind, prefix = KINDS[(number - 1) % len(KINDS)]
     price = Decimal(random.randrange(400, 6000, 25)) / 100
-    product = _new_product(
-        memory, f"{random.choice(ADJECTIVES)} {kind} {number}", f"{prefix}{number:04d}", price
-    )
+    product = _new_product(memory, f"{random.choice(ADJECTIVES)} {kind} {number}", f"{prefix}{number:04d}", price)
     product.category_ids = [random.choice(list(memory.categories))]
     product.vendor_ids = [random.choice(list(memory.vendors))]
     product.fields["internal_id"] = f"INT-{number:05d}" if number % 3 else None

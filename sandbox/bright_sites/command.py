@@ -22,20 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port, 0 for a free one (default %(default)s)")
     parser.add_argument("--buy", type=int, default=0, metavar="N", help="orders placed before opening")
-    parser.add_argument(
-        "--buyers-per-second", type=float, default=0.0, metavar="N", help="keep buyers coming"
-    )
+    parser.add_argument("--buyers-per-second", type=float, default=0.0, metavar="N", help="keep buyers coming")
     for name, text in _NUMBERS.items():
         default = getattr(_DEFAULTS, name)
         kind = float if isinstance(default, float) else int
         parser.add_argument(_option(name), type=kind, default=default, help=f"{text} (default %(default)s)")
     for name, text in _TEXTS.items():
-        parser.add_argument(
-            _option(name), default=getattr(_DEFAULTS, name), help=f"{text} (default %(default)s)"
-        )
-    parser.add_argument(
-        "--error-shape", choices=ERROR_SHAPES, default=_DEFAULTS.error_shape, help="of refusals"
-    )
+        parser.add_argument(_option(name), default=getattr(_DEFAULTS, name), help=f"{text} (default %(default)s)")
+    parser.add_argument("--error-shape", choices=ERROR_SHAPES, default=_DEFAULTS.error_shape, help="of refusals")
     for name in _SWITCHES:
         parser.add_argument(
             _option(name),

@@ -53,9 +53,7 @@ class ControlReads:
         after, limit = _part_of(request)
         keep: Callable[[Effect], bool] | None = (lambda effect: _matches(effect, tests)) if tests else None
         shown = part(self._shop.ledger.effects, after, limit, keep)
-        return _listing(
-            "effects", [each.as_document() for each in shown], after, len(self._shop.ledger.effects)
-        )
+        return _listing("effects", [each.as_document() for each in shown], after, len(self._shop.ledger.effects))
 
     async def summary(self, request: web.Request) -> web.Response:
         """GET summary: calls per route and status, effects per kind."""

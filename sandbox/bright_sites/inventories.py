@@ -52,9 +52,7 @@ def batch_update(memory: Memory, ask: Ask) -> Answer:
         row = product.rows.get(change["id"])
         place = f"inventories[{index}]"
         if row is None:
-            raise InvalidError(
-                f"Inventory {change['id']} does not belong to product {product.id} ({place})", place
-            )
+            raise InvalidError(f"Inventory {change['id']} does not belong to product {product.id} ({place})", place)
         _check_figure(row, change, place)
     for change in given:
         _apply(memory, ask, product.rows[change["id"]], change)
@@ -67,9 +65,7 @@ def list_product_rows(memory: Memory, ask: Ask) -> Answer:
     """GET /products/:product_id/inventories: short rows and `enabled`, without `meta`."""
     product = memory.product(ask.ids["product_id"])
     rows = [] if product.supplier_managed else list(product.rows.values())
-    return answer(
-        {"inventories": [row_document(row) for row in rows], "enabled": product.fields["enable_inventory"]}
-    )
+    return answer({"inventories": [row_document(row) for row in rows], "enabled": product.fields["enable_inventory"]})
 
 
 def show_row(memory: Memory, ask: Ask) -> Answer:
@@ -152,9 +148,7 @@ def _check_figure(row: StockRow, change: Json, place: str) -> None:
 
 
 def _negative(row: StockRow, place: str) -> ApiError:
-    return InvalidError(
-        f"Inventory {row.id} ({row.final_sku}) must not be negative ({place})", f"{place}[inventory]"
-    )
+    return InvalidError(f"Inventory {row.id} ({row.final_sku}) must not be negative ({place})", f"{place}[inventory]")
 
 
 def _check_combination(product: Product, chosen: tuple[int, ...]) -> None:
@@ -162,9 +156,7 @@ def _check_combination(product: Product, chosen: tuple[int, ...]) -> None:
         raise InvalidError(f"Stock of product {product.id} is managed by its supplier", "inventory")
     for sub_option_id in chosen:
         if sub_option_id not in product.sub_options:
-            raise InvalidError(
-                f"Sub option {sub_option_id} does not belong to product {product.id}", "inventory"
-            )
+            raise InvalidError(f"Sub option {sub_option_id} does not belong to product {product.id}", "inventory")
     if any(set(row.sub_option_ids) == set(chosen) for row in product.rows.values()):
         raise InvalidError("Sub options combination already has an inventory", "inventory[sub_option_ids]")
 

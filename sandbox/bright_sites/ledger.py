@@ -151,9 +151,7 @@ class Ledger:
         }
 
 
-def part(
-    entries: list[Entry], after: int, limit: int, keep: Callable[[Entry], bool] | None = None
-) -> list[Entry]:
+def part(entries: list[Entry], after: int, limit: int, keep: Callable[[Entry], bool] | None = None) -> list[Entry]:
     """At most `limit` entries numbered above `after`, in order, that `keep` accepts."""
     tail: Iterator[Entry] = (entries[index] for index in range(max(after, 0), len(entries)))
     chosen: Iterable[Entry] = filter(keep, tail) if keep else tail

@@ -19,9 +19,7 @@ _ADDRESS = hash_of(
         for name in ("company", "first_address", "second_address", "state", "city", "country", "zip")
     )
 )
-_CONTACT = hash_of(
-    *(Param(name, text(), nullable=True) for name in ("first_name", "last_name", "email", "phone"))
-)
+_CONTACT = hash_of(*(Param(name, text(), nullable=True) for name in ("first_name", "last_name", "email", "phone")))
 _PEOPLE = ("shipping_address", "shipping_contact", "billing_address", "billing_contact")
 _PARCEL = ("shipping_method", "tracking_number", "ship_date", "in_hands_date")
 
@@ -74,9 +72,7 @@ def cancel_order(memory: Memory, ask: Ask) -> Answer:
     """PUT /orders/:id/cancel: what was done and what failed, with 200 in every case."""
     order = memory.order(ask.ids["id"])
     if order.status in ("canceled", "completed"):
-        return answer(
-            {"success": [], "errors": [f"Order {order.id} is {order.status} and cannot be canceled"]}
-        )
+        return answer({"success": [], "errors": [f"Order {order.id} is {order.status} and cannot be canceled"]})
     old_status, order.status = order.status, "canceled"
     success, errors = [f"Order {order.id} status was set to canceled"], []
     restocked = _restock(memory, ask, order)

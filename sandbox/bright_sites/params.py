@@ -123,9 +123,7 @@ def array_of(check: Check, rule: str = "Must be an Array") -> Check:
 
 def integers(value: object, path: str) -> object:
     """A JSON array of whole numbers."""
-    if not isinstance(value, list) or any(
-        isinstance(item, bool) or not isinstance(item, int) for item in value
-    ):
+    if not isinstance(value, list) or any(isinstance(item, bool) or not isinstance(item, int) for item in value):
         raise invalid(path, "Must be an Array of Integer")
     return value
 

@@ -84,10 +84,7 @@ def product_params(*, creating: bool) -> tuple[Param, ...]:
         Param("sku", text(), required=creating),
         Param("base_price", number, required=creating),
         Param("sku_separator", text()),
-        *(
-            Param(name, text(), nullable=True)
-            for name in (*_STRINGS, "description", "new_expires_at", "note")
-        ),
+        *(Param(name, text(), nullable=True) for name in (*_STRINGS, "description", "new_expires_at", "note")),
         *(Param(name, number, nullable=True) for name in _NUMBERS),
         *(Param(name, integer, nullable=True) for name in (*_WHOLE, "inventory_vendor_id")),
         Param("category_ids", integers, nullable=True),

@@ -35,9 +35,7 @@ def product_tests(memory: Memory, query: Query) -> list[Keep]:
 
 def _ids(known: dict[int, Json], wanted: list[str]) -> set[int]:
     names = {value.lower() for value in wanted}
-    return {
-        each["id"] for each in known.values() if str(each["id"]) in names or each["name"].lower() in names
-    }
+    return {each["id"] for each in known.values() if str(each["id"]) in names or each["name"].lower() in names}
 
 
 def _dates(query: Query) -> list[Keep]:

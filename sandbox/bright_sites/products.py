@@ -87,9 +87,7 @@ def product_document(memory: Memory, product: Product, version: tuple[int, ...])
         **{name: _shown(product, name) for name in _SHOWN},
         "options": [option_document(option) for option in product.options.values()],
         "sub_options": [sub_option_document(sub) for sub in product.sub_options.values()],
-        "inventories": []
-        if product.supplier_managed
-        else [row_document(row) for row in product.rows.values()],
+        "inventories": [] if product.supplier_managed else [row_document(row) for row in product.rows.values()],
         **{name: _shown(product, name) for name in _SHOWN_AFTER_STOCK},
     }
     if product.one_source_items is not None and version >= ONE_SOURCE_SINCE:
@@ -132,9 +130,7 @@ def _check(memory: Memory, wanted: Json, product: Product | None) -> None:
                 raise InvalidError(f"{name} has an unknown id: {each}", f"product[{name}]")
     if wanted.get("new_expires_at"):
         try:
-            wanted["new_expires_at"] = (
-                parse_time(wanted["new_expires_at"]).date().isoformat() + "T00:00:00-07:00"
-            )
+            wanted["new_expires_at"] = parse_time(wanted["new_expires_at"]).date().isoformat() + "T00:00:00-07:00"
         except ValueError:
             raise invalid("product[new_expires_at]", "Must be an ISO 8601 date") from None
     sku = wanted.get("sku")

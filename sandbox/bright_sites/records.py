@@ -85,11 +85,7 @@ class StockRow:
     def final_sku(self) -> str:
         """SKU, separator and sub-SKUs (facts §6)."""
         sub_sku = self.sub_sku
-        return (
-            f"{self.product.sku}{self.product.fields['sku_separator']}{sub_sku}"
-            if sub_sku
-            else self.product.sku
-        )
+        return f"{self.product.sku}{self.product.fields['sku_separator']}{sub_sku}" if sub_sku else self.product.sku
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,8 +74,6 @@ class RunningShop:
         self._ready.set()
 
 
-def start_in_thread(
-    settings: ShopSettings | None = None, port: int = 0, host: str = "127.0.0.1"
-) -> RunningShop:
+def start_in_thread(settings: ShopSettings | None = None, port: int = 0, host: str = "127.0.0.1") -> RunningShop:
     """Start a shop with these settings and wait until it answers. OSError when the port is taken."""
     return RunningShop(Shop(settings), host, port).start()

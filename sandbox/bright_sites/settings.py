@@ -69,9 +69,7 @@ class ShopSettings:
     def __post_init__(self) -> None:
         """Refuse values that no shop could have."""
         if self.error_shape not in ERROR_SHAPES:
-            raise ValueError(
-                f"error_shape must be one of {', '.join(ERROR_SHAPES)}, not {self.error_shape!r}"
-            )
+            raise ValueError(f"error_shape must be one of {', '.join(ERROR_SHAPES)}, not {self.error_shape!r}")
         for name in ("products", "supplier_managed", "one_source", "initial_stock", "latency_ms"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative")
@@ -87,9 +85,7 @@ class ShopSettings:
         foreign = sorted(set(changes) - LIVE_SETTINGS)
         if foreign:
             allowed = ", ".join(sorted(LIVE_SETTINGS))
-            raise ValueError(
-                f"{', '.join(foreign)} cannot change while the shop is open; these can: {allowed}"
-            )
+            raise ValueError(f"{', '.join(foreign)} cannot change while the shop is open; these can: {allowed}")
         for name, value in changes.items():
             self._check_type(name, value)
         return replace(self, **changes)

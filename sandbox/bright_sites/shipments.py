@@ -85,15 +85,11 @@ def _check_shippable(memory: Memory, order: Order, wanted: Json) -> None:
         raise InvalidError("Line items can't be blank", "shipment[line_items]")
     method = wanted.get("shipping_method")
     if memory.settings.refuse_unknown_methods and method and method not in memory.shipping_methods:
-        raise InvalidError(
-            f"Shipping method {method} is not offered by this store", "shipment[shipping_method]"
-        )
+        raise InvalidError(f"Shipping method {method} is not offered by this store", "shipment[shipping_method]")
     asked: Counter[int] = Counter()
     for item in wanted["line_items"]:
         if item["quantity"] < 1:
-            raise InvalidError(
-                f"Quantity of line item {item['id']} must be greater than 0", "shipment[line_items]"
-            )
+            raise InvalidError(f"Quantity of line item {item['id']} must be greater than 0", "shipment[line_items]")
         asked[item["id"]] += item["quantity"]
     for line_id, quantity in asked.items():
         _check_line(order, line_id, quantity)
@@ -104,9 +100,7 @@ def _check_line(order: Order, line_id: int, quantity: int) -> None:
     if line is None:
         raise InvalidError(f"Line item {line_id} does not belong to order {order.id}", "shipment[line_items]")
     if line.is_gift_certificate:
-        raise InvalidError(
-            f"Line item {line_id} is a gift certificate and is not shipped", "shipment[line_items]"
-        )
+        raise InvalidError(f"Line item {line_id} is a gift certificate and is not shipped", "shipment[line_items]")
     left = line.quantity - order.shipped(line_id)
     if quantity > left:
         raise InvalidError(
@@ -116,6 +110,4 @@ def _check_line(order: Order, line_id: int, quantity: int) -> None:
 
 
 def _all_shipped(order: Order) -> bool:
-    return all(
-        line.is_gift_certificate or order.shipped(line.id) >= line.quantity for line in order.lines.values()
-    )
+    return all(line.is_gift_certificate or order.shipped(line.id) >= line.quantity for line in order.lines.values())

@@ -17,9 +17,7 @@ STATUSES = (
     "moas_pending",
 )
 
-_ONWARD = frozenset(
-    {"billed", "paid", "in_progress", "split", "back_ordered", "shipped", "completed", "canceled"}
-)
+_ONWARD = frozenset({"billed", "paid", "in_progress", "split", "back_ordered", "shipped", "completed", "canceled"})
 
 MOVES: dict[str, frozenset[str]] = {
     "moas_pending": frozenset({"new", "canceled"}),

@@ -12,6 +12,7 @@ from domain.states import DeliveryState, may_move
 from domain.synclog import Trigger
 from storage.directory import Directory
 from storage.ledger.admit import admit
+from storage.ledger.coalesce import fold
 from storage.ledger.outward import tick
 from storage.ledger.turn import turn_lanes
 from storage.sql import chunks, locking, upsert
@@ -43,9 +44,10 @@ def _release(connection: Connection, row: Any, now: int) -> int:
     held = connection.scalar(locking(connection, select(lanes.c.holder).where(lanes.c.key == row.lane)))
     if held is not None or row.due_at <= now:
         return 0
-    connection.execute(update(deliveries).where(deliveries.c.id == row.id).values(due_at=now, trigger="replay"))
+    still_open = (deliveries.c.id == row.id) & (deliveries.c.state == "open")
+    released = connection.execute(update(deliveries).where(still_open).values(due_at=now, trigger="replay")).rowcount
     turn_lanes(connection, {row.lane: frozenset()}, now)
-    return 1
+    return released
 
 
 def _reopen(connection: Connection, row: Any, now: int) -> int:
@@ -61,20 +63,22 @@ def _reopen(connection: Connection, row: Any, now: int) -> int:
         since=now,
     )
     extended = statement.on_conflict_do_update(index_elements=["key"], set_={"next_seq": lanes.c.next_seq + 1})
-    seq = connection.scalar(extended.returning(lanes.c.next_seq))
-    connection.execute(
+    returned = connection.execute(extended.returning(lanes.c.next_seq, lanes.c.holder)).one()
+    opened = connection.execute(
         update(deliveries)
-        .where(deliveries.c.id == row.id)
+        .where(deliveries.c.id == row.id, deliveries.c.state == row.state)
         .values(
-            state="open", seq=seq, due_at=now, failures=0, cause="", code="replayed", sentence="Opened again by an operator.",
-            trigger="replay", settled_at=None, superseded_by=None,
+            state="open", seq=returned.next_seq, due_at=now, failures=0, cause="", code="replayed",
+            sentence="Opened again by an operator.", trigger="replay", settled_at=None, superseded_by=None,
             # An outcome that was never found out must be read back first.
             unsure=(row.state == DeliveryState.UNKNOWN) or row.unsure,
         )
-    )  # fmt: skip
-    if connection.scalar(locking(connection, select(lanes.c.holder).where(lanes.c.key == row.lane))) is None:
+    ).rowcount  # fmt: skip
+    if row.coalesce_key is not None:
+        fold(connection, [row.lane], now)
+    if returned.holder is None:
         turn_lanes(connection, {row.lane: frozenset()}, now)
-    return 1
+    return opened
 
 
 def discard(connection: Connection, delivery_ids: Sequence[str], reason: str, now: int) -> int:
@@ -86,9 +90,9 @@ def discard(connection: Connection, delivery_ids: Sequence[str], reason: str, no
             lane is not None and lane.holder is not None
         ):
             continue
-        connection.execute(
+        changed += connection.execute(
             update(deliveries)
-            .where(deliveries.c.id == row.id)
+            .where(deliveries.c.id == row.id, deliveries.c.state == row.state)
             .values(
                 state="discarded",
                 code="discarded",
@@ -97,10 +101,9 @@ def discard(connection: Connection, delivery_ids: Sequence[str], reason: str, no
                 settled_at=now,
                 token=None,
             )
-        )
+        ).rowcount
         if lane is not None:
             turn_lanes(connection, {row.lane: frozenset()}, now)
-        changed += 1
     return changed
 
 

@@ -36,11 +36,25 @@ from storage.tables import (
 def logs(connection: Connection, wanted: LogFilter) -> list[LogRow]:
     """Sync log rows that match; newest first, or oldest first when asked for those after one."""
     query = _narrow_logs(_log_query(), wanted)
-    if wanted.after_id is not None:
-        query = query.where(sync_log.c.id > wanted.after_id).order_by(sync_log.c.id)
-    else:
-        query = query.order_by(sync_log.c.finished_at.desc(), sync_log.c.id.desc())
-    return [_log_row(row) for row in connection.execute(query.limit(wanted.limit))]
+    if wanted.after_id is None:
+        query = query.order_by(sync_log.c.finished_at.desc(), sync_log.c.id.desc()).limit(wanted.limit)
+        return [_log_row(row) for row in connection.execute(query)]
+    found: list[LogRow] = []
+    for part in chunks(_fresh_ids(connection, wanted)):
+        rows = connection.execute(_log_query().where(sync_log.c.id.in_(part)).order_by(sync_log.c.id))
+        found += [_log_row(row) for row in rows]
+    return found
+
+
+def _fresh_ids(connection: Connection, wanted: LogFilter) -> list[str]:
+    """The first ids after ``after_id`` that are not known yet. Only ids are read of the known ones: they are many."""
+    joined = sync_log.join(channels, channels.c.id == sync_log.c.channel_id).join(
+        accounts, accounts.c.id == sync_log.c.account_id
+    )
+    query = _narrow_logs(select(sync_log.c.id).select_from(joined), wanted)
+    query = query.where(sync_log.c.id > wanted.after_id).order_by(sync_log.c.id)
+    found = connection.scalars(query.limit(wanted.limit + len(wanted.known)))
+    return [row_id for row_id in found if row_id not in wanted.known][: wanted.limit]
 
 
 def _log_query() -> Select[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -93,7 +94,8 @@ def _concerned(connection: Connection, known: Snapshot, incoming: Incoming) -> t
     )
     if len(holders) != 1:
         raise UnknownName(
-            f"Order {order_id!r} is in {len(holders)} channels of account {account.code!r}: name the channel in the event.",
+            f"Order {order_id!r} is in {len(holders)} channels of account {account.code!r}: name the channel in the "
+            f"event.",
             code="channel_missing",
         )
     return tuple(channel for channel in candidates if channel.id in holders)
@@ -122,8 +124,8 @@ def _message_row(incoming: Incoming, account_id: str, now: int) -> dict[str, Any
 
 def fingerprint(incoming: Incoming) -> bytes:
     """16 bytes that are equal for copies of an event, however their JSON is spaced or ordered."""
-    canonical = incoming.envelope.model_dump_json(exclude={"time", "traceparent"}, exclude_none=True)
-    return hashlib.blake2b(canonical.encode(), digest_size=16).digest()
+    told = incoming.envelope.model_dump(mode="json", exclude={"time", "traceparent"}, exclude_none=True)
+    return hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16).digest()
 
 
 def _store_messages(connection: Connection, events: Sequence[_Event]) -> None:
@@ -222,11 +224,11 @@ def file_rejections(connection: Connection, rejected: Sequence[Rejection], now: 
             id=new_id(),
             digest=digest,
             origin=rejection.origin,
-            routing_key=rejection.routing_key[:255],
+            routing_key=_storable(rejection.routing_key)[:255],
             code=rejection.error.code,
-            sentence=rejection.error.sentence,
+            sentence=_storable(rejection.error.sentence),
             body=rejection.body,
-            headers=dict(rejection.headers),
+            headers={_storable(name): _storable(value) for name, value in rejection.headers.items()},
             first_seen_at=now,
             last_seen_at=now,
             seen=1,
@@ -236,3 +238,8 @@ def file_rejections(connection: Connection, rejected: Sequence[Rejection], now: 
                 index_elements=["digest"], set_={"seen": rejections.c.seen + 1, "last_seen_at": now}
             )
         )
+
+
+def _storable(text: str) -> str:
+    """Text of a stranger without what PostgreSQL cannot store (NUL) or nobody can encode (lone surrogates)."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")

@@ -1,4 +1,4 @@
-"""Lining up: each new delivery gets its place in its lane, and newer values absorb older ones."""
+"""Lining up: each new delivery gets its place in its lane."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, insert, select, text, update
+from sqlalchemy import Connection, case, insert, text
 
-from domain.ids import new_id
 from domain.jobs import Place
 from domain.states import LaneKind
-from domain.stock import is_newer
-from storage.sql import chunks, upsert
-from storage.tables import deliveries, lanes, messages, sync_log
+from storage.ledger.coalesce import coalesce, log_ended
+from storage.sql import upsert
+from storage.tables import deliveries, lanes
 
 
 @dataclass(slots=True)
@@ -42,13 +41,12 @@ def line_up(connection: Connection, newcomers: Sequence[Newcomer], now: int) -> 
         for at, newcomer in enumerate(members, start=end - len(members) + 1):
             newcomer.row["seq"] = at
         if members[0].place.kind is LaneKind.BULK:
-            logged += _coalesce(connection, lane, members, now, was_empty=was_empty)
+            logged += coalesce(connection, lane, [member.row for member in members], now, was_empty=was_empty)
         else:
             logged += _skip_overlaps(members, now, was_empty=was_empty)
     if newcomers:
         connection.execute(insert(deliveries), [newcomer.row for newcomer in newcomers])
-    if logged:
-        _log_absorbed(connection, logged, now)
+    log_ended(connection, logged, now)
     return Counter(newcomer.row["message_id"] for newcomer in newcomers if newcomer.row["state"] == "open")
 
 
@@ -97,127 +95,3 @@ def _skip_overlaps(members: Sequence[Newcomer], now: int, *, was_empty: bool) ->
             )
             skipped.append(newcomer.row)
     return skipped
-
-
-def _coalesce(
-    connection: Connection, lane: str, members: Sequence[Newcomer], now: int, *, was_empty: bool
-) -> list[dict[str, Any]]:
-    """Keep one open delivery per coalescing key: the newest. What it absorbs names it."""
-    newest: dict[str, dict[str, Any]] = {}
-    lost: list[tuple[dict[str, Any], str]] = []
-    if not was_empty:
-        newest = _open_values(connection, lane, sorted({member.place.coalesce_key or "" for member in members}))
-    for newcomer in members:
-        row, key = newcomer.row, newcomer.place.coalesce_key or ""
-        other = newest.get(key)
-        if other is None:
-            newest[key] = row
-        elif is_newer((row["version"], row["event_time"]), (other["version"], other["event_time"])):
-            newest[key] = row
-            if not other.get("running"):
-                lost.append((other, row["id"]))
-        else:
-            lost.append((row, other["id"]))
-    return _absorb(connection, lost, newest, now)
-
-
-def _open_values(connection: Connection, lane: str, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The newest open delivery per key; what runs at this moment can absorb but not be absorbed."""
-    columns = (
-        deliveries.c.id, deliveries.c.coalesce_key, deliveries.c.version, deliveries.c.event_time, deliveries.c.token,
-        deliveries.c.message_id, deliveries.c.account_id, deliveries.c.channel_id, deliveries.c.job_type,
-        deliveries.c.business_key, deliveries.c.trigger,
-    )  # fmt: skip
-    found: dict[str, dict[str, Any]] = {}
-    for part in chunks(keys):
-        query = select(*columns).where(
-            deliveries.c.lane == lane, deliveries.c.state == "open", deliveries.c.coalesce_key.in_(part)
-        )
-        for row in connection.execute(query.order_by(deliveries.c.seq)).mappings():
-            value = {**row, "stored": True, "running": row["token"] is not None}
-            other = found.get(row["coalesce_key"])
-            if other is None or is_newer(
-                (value["version"], value["event_time"]), (other["version"], other["event_time"])
-            ):
-                found[row["coalesce_key"]] = value
-    return found
-
-
-def _absorb(
-    connection: Connection,
-    lost: Sequence[tuple[dict[str, Any], str]],
-    newest: dict[str, dict[str, Any]],
-    now: int,
-) -> list[dict[str, Any]]:
-    stored = []
-    for row, winner in lost:
-        row.update(
-            state="superseded",
-            code="superseded",
-            superseded_by=winner,
-            settled_at=now,
-            sentence=f"A newer value took its place (delivery {winner}).",
-        )
-        if row.get("stored"):
-            stored.append({"b_id": row["id"], "b_winner": winner, "b_sentence": row["sentence"]})
-    if stored:
-        connection.execute(
-            update(deliveries)
-            .where(deliveries.c.id == bindparam("b_id"), deliveries.c.state == "open")
-            .values(
-                state="superseded",
-                code="superseded",
-                superseded_by=bindparam("b_winner"),
-                sentence=bindparam("b_sentence"),
-                settled_at=now,
-            ),
-            stored,
-        )
-    return [row for row, _ in lost]
-
-
-def _log_absorbed(connection: Connection, rows: Sequence[dict[str, Any]], now: int) -> None:
-    """One log row for each delivery that ended without an attempt, so that the log tells of every event."""
-    ids = {row["message_id"] for row in rows}
-    told: dict[str, tuple[str | None, str | None]] = {}
-    for part in chunks(sorted(ids)):
-        query = select(messages.c.id, messages.c.correlation_id, messages.c.trace_id).where(messages.c.id.in_(part))
-        told.update({row.id: (row.correlation_id, row.trace_id) for row in connection.execute(query)})
-    connection.execute(
-        insert(sync_log),
-        [
-            {
-                "id": new_id(),
-                "account_id": row["account_id"],
-                "channel_id": row["channel_id"],
-                "delivery_id": row["id"],
-                "message_id": row["message_id"],
-                "started_at": now,
-                "finished_at": now,
-                "job_type": row["job_type"],
-                "trigger": row["trigger"],
-                "business_key": row["business_key"],
-                "correlation_id": told[row["message_id"]][0],
-                "trace_id": told[row["message_id"]][1],
-                "attempt": 0,
-                "outcome": "Superseded" if row["state"] == "superseded" else "Skipped",
-                "level": "Info" if row["state"] == "superseded" else "Warning",
-                "code": row["code"],
-                "sentence": row["sentence"],
-                "counts": {},
-                "calls": [],
-                "call_count": 0,
-                "superseded_by": row.get("superseded_by"),
-                "actor": "towpath",
-            }
-            for row in rows
-        ],
-    )
-
-
-def open_depths(connection: Connection) -> dict[str, int]:
-    """How many deliveries are open, by job type."""
-    query = (
-        select(deliveries.c.job_type, func.count()).where(deliveries.c.state == "open").group_by(deliveries.c.job_type)
-    )
-    return {job: count for job, count in connection.execute(query)}

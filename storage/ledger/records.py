@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, delete, insert, select
 
 from broker.ledger import Verdict
 from domain.channels import Channel
 from domain.envelope import Envelope
+from domain.events import TICK_PREFIX
 from domain.ids import new_id
 from domain.moments import from_micros, to_micros
 from domain.orders import OrderRecord
-from domain.outcomes import CursorMoved, Record
+from domain.outcomes import Announcement, CursorMoved, Record
 from domain.shipments import SentShipment
 from domain.stock import ConfirmedStock, StockLevel
-from storage.sql import replace_all, upsert
-from storage.tables import call_counts, channel_stock, cursors, orders, outbox, shipments, stock_levels
+from storage.sql import chunks, replace_all, upsert
+from storage.tables import (
+    call_counts,
+    channel_stock,
+    cursors,
+    deliveries,
+    orders,
+    outbox,
+    shipments,
+    stock_levels,
+)
+
+_ANNOUNCING = 7_203_517_002
 
 
 def remember(connection: Connection, channel: Channel, records: Sequence[Record], now: int) -> None:
@@ -114,32 +127,45 @@ def _levels(connection: Connection, channel: Channel, levels: Sequence[StockLeve
     )
 
 
-def announce(connection: Connection, channel: Channel, verdict: Verdict, now: int) -> None:
-    """Put what the OMS must hear into the outbox, as complete events."""
-    for told in verdict.effects.announcements:
-        event_id = new_id()
-        envelope = Envelope(
-            id=event_id,
-            source=f"towpath/{channel.code}",
-            type=told.type,
-            subject=told.subject,
-            time=from_micros(now),
-            account=channel.account,
-            channel=channel.code,
-            correlationid=verdict.delivery.correlation_id or verdict.delivery.message_id,
-            data=told.data,
-        )
-        connection.execute(
-            insert(outbox).values(
-                id=event_id,
-                account_id=channel.account_id,
-                channel=channel.code,
-                type=told.type,
-                routing_key=envelope.routing_key,
-                body=envelope.to_json(),
-                created_at=now,
-            )
-        )
+def announce(connection: Connection, told: Sequence[tuple[Verdict, Channel]], now: int) -> None:
+    """Put what the OMS must hear into the outbox, as complete events.
+
+    Their positions must become visible in order, for readers go on after the last one they saw: on PostgreSQL one
+    transaction at a time announces. It should be the last thing a transaction waits for.
+    """
+    rows = [
+        _announcement(each, verdict, channel, now)
+        for verdict, channel in told
+        for each in verdict.effects.announcements
+    ]
+    if rows and connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ANNOUNCING})")
+    for row in rows:
+        connection.execute(insert(outbox).values(**row))
+
+
+def _announcement(told: Announcement, verdict: Verdict, channel: Channel, now: int) -> dict[str, Any]:
+    event_id = new_id()
+    envelope = Envelope(
+        id=event_id,
+        source=f"towpath/{channel.code}",
+        type=told.type,
+        subject=told.subject,
+        time=from_micros(now),
+        account=channel.account,
+        channel=channel.code,
+        correlationid=verdict.delivery.correlation_id or verdict.delivery.message_id,
+        data=told.data,
+    )
+    return {
+        "id": event_id,
+        "account_id": channel.account_id,
+        "channel": channel.code,
+        "type": told.type,
+        "routing_key": envelope.routing_key,
+        "body": envelope.to_json(),
+        "created_at": now,
+    }
 
 
 def count_calls(connection: Connection, verdicts: Sequence[Verdict], now: int) -> None:
@@ -159,3 +185,23 @@ def count_calls(connection: Connection, verdicts: Sequence[Verdict], now: int) -
             set_={"calls": call_counts.c.calls + statement.excluded.calls},
         )
         connection.execute(added, rows)
+
+
+def doubt(connection: Connection, delivery_ids: Sequence[str]) -> None:
+    """Forget what the shop confirmed of the stock that these deliveries may or may not have written.
+
+    Otherwise a later level equal to the one confirmed before would be taken for needless and never sent.
+    """
+    for part in chunks(delivery_ids):
+        query = select(deliveries.c.channel_id, deliveries.c.business_key, deliveries.c.coalesce_key)
+        doubted: dict[str, set[str]] = defaultdict(set)
+        whole: set[str] = set()
+        bulk = deliveries.c.id.in_(part), deliveries.c.coalesce_key.is_not(None)
+        for channel_id, sku, key in connection.execute(query.where(*bulk)):
+            doubted[channel_id].add(sku)
+            if key.startswith(TICK_PREFIX):
+                whole.add(channel_id)
+        for channel_id, skus in doubted.items():
+            here = channel_stock.c.channel_id == channel_id
+            which = here if channel_id in whole else here & channel_stock.c.sku.in_(skus)
+            connection.execute(delete(channel_stock).where(which))

@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from domain.ids import new_id
+from storage.ledger.coalesce import fold
+from storage.ledger.records import doubt
 from storage.ledger.turn import turn_lanes
 from storage.processes import is_gone
 from storage.sql import locking, upsert
@@ -44,9 +46,10 @@ def rescue(connection: Connection, now: int, *, alone: bool = False) -> int:
 
     ``alone``: the caller holds the instance lock, so every worker in the table is gone.
     """
+    # Holders first: a worker that begins between the two looks must be known, or it would seem to be nobody.
+    holders = set(connection.scalars(select(lanes.c.holder).where(lanes.c.holder.is_not(None)).distinct()))
     known = connection.execute(locking(connection, select(workers).order_by(workers.c.id))).all()
     dead = [row.id for row in known if alone or row.lease_until < now or is_gone(row.host, row.process)]
-    holders = set(connection.scalars(select(lanes.c.holder).where(lanes.c.holder.is_not(None)).distinct()))
     orphans = holders - {row.id for row in known}
     freed = free_lanes(connection, [*dead, *orphans], now)
     for worker in dead:
@@ -63,6 +66,7 @@ def free_lanes(connection: Connection, holders: Sequence[str], now: int) -> int:
     held = connection.execute(locking(connection, query.where(lanes.c.holder.in_(holders)).order_by(lanes.c.key))).all()
     for lane in held:
         _interrupt(connection, lane, now)
+    fold(connection, [lane.key for lane in held if lane.kind == "bulk"], now)
     turn_lanes(connection, {lane.key: frozenset() for lane in held}, now)
     if held:
         connection.execute(
@@ -78,11 +82,10 @@ def _interrupt(connection: Connection, lane: Any, now: int) -> None:
         messages, messages.c.id == deliveries.c.message_id
     )
     query = query.where(deliveries.c.lane == lane.key, deliveries.c.state == "open").order_by(deliveries.c.seq)
-    if lane.kind == "bulk":
-        query = query.where(deliveries.c.token == lane.token)
-    else:
-        query = query.limit(1)
-    for row in connection.execute(query).all():
+    query = query.where(deliveries.c.token == lane.token) if lane.kind == "bulk" else query.limit(1)
+    interrupted = connection.execute(query).all()
+    doubt(connection, [row.id for row in interrupted])
+    for row in interrupted:
         connection.execute(
             update(deliveries)
             .where(deliveries.c.id == row.id)
@@ -123,13 +126,13 @@ def hold(connection: Connection, name: str, holder: str, lease: int, now: int) -
     statement = upsert(connection, leases).values(name=name, holder=holder, until=now + lease)
     mine_or_over = (leases.c.holder == holder) | (leases.c.until < now)
     other = connection.execute(
-        select(workers.c.host, workers.c.process)
+        select(workers.c.host, workers.c.process, leases.c.holder)
         .join(leases, leases.c.holder == workers.c.id)
         .where(leases.c.name == name)
     ).first()
-    if other is not None and is_gone(*other):
-        connection.execute(delete(leases).where(leases.c.name == name))
+    if other is not None and is_gone(other.host, other.process):
+        connection.execute(delete(leases).where(leases.c.name == name, leases.c.holder == other.holder))
     taken = statement.on_conflict_do_update(
         index_elements=["name"], set_={"holder": holder, "until": now + lease}, where=mine_or_over
     )
-    return connection.scalar(taken.returning(leases.c.holder)) == holder
+    return bool(connection.scalar(taken.returning(leases.c.holder)) == holder)

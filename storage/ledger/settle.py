@@ -1,8 +1,9 @@
-"""Settling: outcomes, log rows, records and follow-ups become durable together, behind the fence of the lane's token."""
+"""Settling: outcomes, log rows, records and follow-ups become durable together, behind the fence of the lane's
+token.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,16 +15,20 @@ from domain.envelope import Envelope
 from domain.events import payload_of
 from domain.ids import new_id
 from domain.moments import from_micros, to_micros
-from domain.states import DeliveryState
+from domain.outcomes import Effects
+from domain.states import DeliveryState, LaneKind
 from domain.synclog import Trigger
 from storage.directory import Directory
 from storage.ledger.admit import admit
 from storage.ledger.claim import take
+from storage.ledger.coalesce import fold
 from storage.ledger.records import announce, count_calls, remember
 from storage.ledger.rows import NEVER_DUE
 from storage.ledger.turn import turn_lanes
 from storage.sql import chunks, locking
 from storage.tables import deliveries, lanes, sync_log
+
+_NOTHING = Effects()
 
 
 def settle(
@@ -38,11 +43,14 @@ def settle(
     known = directory.snapshot(connection)
     count_calls(connection, verdicts, now)
     for settlement in valid:
-        channel = known.by_id[settlement.claim.channel_id]
+        channel = known.by_id.get(settlement.claim.channel_id)
+        if channel is None:
+            continue  # it was deleted meanwhile: its work ends, and leaves nothing behind
         for verdict in settlement.verdicts:
             remember(connection, channel, verdict.effects.records, now)
             announce(connection, channel, verdict, now)
     _admit_follow_ups(connection, directory, valid, now)
+    fold(connection, _bulk_with_returns(valid), now)
     keep = turn_lanes(connection, {settlement.claim.lane: settlement.go_on for settlement in valid}, now)
     claims = {claim.lane: claim for claim in take(connection, worker, keep, now)} if keep else {}
     return [
@@ -59,6 +67,16 @@ def _held(connection: Connection, worker: str, settlements: Sequence[Settlement]
         query = select(lanes.c.key).where(lanes.c.holder == worker, tuple_(lanes.c.key, lanes.c.token).in_(fences))
         found.update(connection.scalars(locking(connection, query.order_by(lanes.c.key))))
     return found
+
+
+def _bulk_with_returns(settlements: Sequence[Settlement]) -> list[str]:
+    """Bulk lanes into which something comes back to be tried again."""
+    return [
+        settlement.claim.lane
+        for settlement in settlements
+        if settlement.claim.kind is LaneKind.BULK
+        and any(verdict.state is DeliveryState.OPEN for verdict in settlement.verdicts)
+    ]
 
 
 def _move_deliveries(connection: Connection, verdicts: Sequence[Verdict], now: int) -> None:
@@ -147,19 +165,26 @@ def log_row(verdict: Verdict, actor: str) -> dict[str, Any]:
     }
 
 
-def _admit_follow_ups(
-    connection: Connection, directory: Directory, settlements: Sequence[Settlement], now: int
-) -> Counter[str]:
+def _with_effects(
+    connection: Connection, directory: Directory, verdicts: Sequence[Verdict]
+) -> list[tuple[Verdict, Channel]]:
+    """The verdicts that carry effects, with their channels."""
+    found = []
+    for verdict in verdicts:
+        if verdict.effects != _NOTHING and (channel := directory.channel(connection, verdict.delivery.channel_id)):
+            found.append((verdict, channel))
+    return found
+
+
+def _admit_follow_ups(connection: Connection, directory: Directory, verdicts: Sequence[Verdict], now: int) -> None:
     """Store the further events that handlers asked for; their ids make copies harmless."""
-    known = directory.snapshot(connection)
-    batch: list[Incoming] = []
-    for settlement in settlements:
-        channel = known.by_id[settlement.claim.channel_id]
-        for verdict in settlement.verdicts:
-            batch += [_follow_up(channel, verdict, at, now) for at in range(len(verdict.effects.follow_ups))]
+    batch = [
+        _follow_up(channel, verdict, at, now)
+        for verdict, channel in _with_effects(connection, directory, verdicts)
+        for at in range(len(verdict.effects.follow_ups))
+    ]
     if batch:
         admit(connection, directory, batch, (), now)
-    return Counter(incoming.envelope.type for incoming in batch)
 
 
 def _follow_up(channel: Channel, verdict: Verdict, at: int, now: int) -> Incoming:

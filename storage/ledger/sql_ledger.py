@@ -122,4 +122,6 @@ class SqlLedger:
 
     async def channel(self, channel_id: str) -> Channel | None:
         """A channel by id, at most a second old."""
-        return await self._database.aread(lambda connection: self._directory.snapshot(connection).by_id.get(channel_id))
+        if (remembered := self._directory.remembered()) is not None:
+            return remembered.by_id.get(channel_id)
+        return await self._database.aread(lambda connection: self._directory.channel(connection, channel_id))

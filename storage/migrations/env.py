@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from alembic import context
 
-from storage import journal_tables, tables
+import storage.journal_tables
+import storage.tables  # noqa: F401 - same
 from storage.metadata import metadata
-
-assert tables.metadata is metadata
-assert journal_tables.metadata is metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -30,7 +30,13 @@ finally:
 
 def run(environment: Mapping[str, str]) -> tuple[int, list[str]]:
     ended = subprocess.run(
-        [sys.executable, "-c", CHILD], cwd=ROOT, env=dict(environment), capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", CHILD],
+        cwd=ROOT,
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert ended.stderr == ""
     return ended.returncode, ended.stdout.splitlines()

@@ -120,7 +120,7 @@ def test_the_headers_of_a_rejection_are_short_texts_and_not_too_many() -> None:
     headers = {"long": "x" * 1000, "number": 7, "table": {"a": [1]}, **{f"h{at}": at for at in range(100)}}
     rejection = rejection_of(taken(b"", headers), MalformedEvent("No."))
     assert len(rejection.headers) == 50
-    assert all(isinstance(value, str) and len(value) <= 200 for value in rejection.headers.values())
+    assert max(map(len, rejection.headers.values())) == 200
     assert (rejection.headers["number"], rejection.headers["table"]) == ("7", "{'a': [1]}")
 
 

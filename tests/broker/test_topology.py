@@ -115,5 +115,5 @@ def test_only_the_inbox_has_a_single_taker_and_the_nets_lose_nothing() -> None:
 
 
 def test_names_fit_amqp() -> None:
-    names = [each.name for each in (*topology().exchanges, *topology().queues)]
+    names = [each.name for each in topology().exchanges] + [each.name for each in topology().queues]
     assert all(re.fullmatch(r"towpath\.[a-z_.]{1,200}", name) for name in names)

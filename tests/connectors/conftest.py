@@ -49,9 +49,7 @@ class Bench:
 async def open_bench(settings: ShopSettings, total_seconds: float = 5.0) -> AsyncIterator[Bench]:
     with start_in_thread(settings) as sandbox:
         host, port = sandbox.url.removeprefix("http://").split(":")
-        connectors = Connectors(
-            HttpLimits(connect_seconds=1.0, total_seconds=total_seconds), [(host, int(port))]
-        )
+        connectors = Connectors(HttpLimits(connect_seconds=1.0, total_seconds=total_seconds), [(host, int(port))])
         guard = RecordingGuard()
         channel = channel_at(f"{host}:{port}", READ_WRITE)
         yield Bench(sandbox, connectors, channel, guard, connectors.open(channel, guard))

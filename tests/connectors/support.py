@@ -95,11 +95,7 @@ class WireServer:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 length = next(
-                    (
-                        int(line[15:])
-                        for line in head.split("\r\n")
-                        if line.lower().startswith("content-length:")
-                    ),
+                    (int(line[15:]) for line in head.split("\r\n") if line.lower().startswith("content-length:")),
                     0,
                 )
                 heard = Heard(head, await reader.readexactly(length))

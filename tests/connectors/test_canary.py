@@ -117,16 +117,12 @@ async def everything(act: Act) -> tuple[list[BaseException], RecordingGuard]:
 
 
 def texts(failures: list[BaseException], guard: RecordingGuard, log: str) -> str:
-    told = [
-        "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error)) for error in failures
-    ]
+    told = ["".join(traceback.format_exception(error)) + repr(error) + repr(vars(error)) for error in failures]
     return "\n".join([*told, *(repr(call) for call in guard.calls), log])
 
 
 @pytest.mark.parametrize("index", range(len(ACTS)))
-async def test_no_secret_and_no_person_comes_out_of_a_failed_call(
-    index: int, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_no_secret_and_no_person_comes_out_of_a_failed_call(index: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     failures, guard = await everything(ACTS[index])
     assert guard.calls

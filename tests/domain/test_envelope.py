@@ -222,12 +222,12 @@ def test_of_many_faults_the_first_few_are_told_and_the_rest_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    "ahead", [FAR_AHEAD + timedelta(seconds=1), timedelta(days=8), timedelta(days=365_000)], ids=str
+    "ahead", [timedelta(hours=24, microseconds=1), timedelta(days=8), timedelta(days=365_000)], ids=str
 )
 def test_an_event_from_a_clock_far_ahead_is_refused(ahead: timedelta) -> None:
     error = refusal(body(time=iso(NOW + ahead)))
     assert error.code == "clock_far_off"
-    assert iso(NOW + ahead) in error.sentence
+    assert f"happened at {iso(NOW + ahead)}, more than 24 hours ahead of our clock" in error.sentence
     headers = prefixed("cloudEvents:", {**HEADERS, "time": iso(NOW + ahead)})
     assert binary_refusal(headers, json.dumps(STOCK).encode()).code == "clock_far_off"
 
@@ -258,9 +258,13 @@ def test_a_written_backslash_u0000_is_no_nul() -> None:
     assert parse(body(data={"x": r"\u0000"}), clock).data == {"x": r"\u0000"}
 
 
-def test_a_binary_attribute_that_is_not_utf_8_is_refused_and_not_mended() -> None:
-    error = binary_refusal(prefixed("cloudEvents:", {**HEADERS, "id": b"\xff"}), b"{}")
+@pytest.mark.parametrize("value", [b"\xff", "\ud800"], ids=["bytes", "half a character"])
+def test_a_binary_attribute_that_is_not_utf_8_is_refused_and_not_mended(value: Any) -> None:
+    error = binary_refusal(prefixed("cloudEvents:", {**HEADERS, "id": value}), b"{}")
     assert (error.code, "'id'" in error.sentence) == ("not_utf8", True)
+
+
+def test_a_binary_attribute_of_bytes_is_read_as_utf_8() -> None:
     assert parse_binary(prefixed("cloudEvents:", {**HEADERS, "id": "ü".encode()}), b"{}", clock).id == "ü"
 
 

@@ -78,6 +78,10 @@ def test_a_member_nobody_knows_is_refused_by_name(type: str) -> None:
     )
 
 
+def test_a_long_name_of_an_unknown_member_does_not_make_a_long_sentence() -> None:
+    assert len(refusal("stock.changed", {**STOCK, "x" * 100_000: 1}).sentence) < 300
+
+
 @pytest.mark.parametrize("type", GOOD)
 def test_each_type_refuses_an_empty_payload_and_says_what_is_missing(type: str) -> None:
     error = refusal(type, {})

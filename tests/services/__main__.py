@@ -15,9 +15,7 @@ from tests.services.provide import ServiceMissingError, provide_postgresql, prov
 def main() -> int:
     """Print the two settings that point towpath to real servers, and wait."""
     parser = argparse.ArgumentParser(prog="python -m tests.services", description=__doc__)
-    parser.add_argument(
-        "--fsync", action="store_true", help="private PostgreSQL with fsync on, for measurements"
-    )
+    parser.add_argument("--fsync", action="store_true", help="private PostgreSQL with fsync on, for measurements")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
     with contextlib.ExitStack() as stack:

@@ -92,9 +92,7 @@ class Workshop:
         )
         atexit.register(self.close)
 
-    def start(
-        self, command: Sequence[str], environment: Mapping[str, str], log: str
-    ) -> subprocess.Popen[bytes]:
+    def start(self, command: Sequence[str], environment: Mapping[str, str], log: str) -> subprocess.Popen[bytes]:
         """Start a long-running process whose output goes to `log` in the folder."""
         with (self.folder / log).open("ab") as output:
             process = subprocess.Popen(

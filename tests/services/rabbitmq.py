@@ -142,9 +142,7 @@ class RabbitServer:
             self._epmd = self._workshop.start([_epmd_binary(), *epmd], self._environment, "epmd.log")
         node = self._workshop.start([str(self._scripts / "rabbitmq-server")], self._environment, "node.out")
         self._node = node
-        ready = wait_until(
-            lambda: node.poll() is not None or answers_amqp("127.0.0.1", self._port), START_SECONDS
-        )
+        ready = wait_until(lambda: node.poll() is not None or answers_amqp("127.0.0.1", self._port), START_SECONDS)
         if not ready or node.poll() is not None:
             raise ServerFailedError(f"RabbitMQ did not start:\n{self._workshop.tail('node.out')}")
 

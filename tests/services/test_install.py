@@ -17,9 +17,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, bo
     (tmp_path / "dpkg").mkdir()
     monkeypatch.setattr(install, "POLICY", policy)
     monkeypatch.setattr(install, "PACKAGES", tmp_path / "dpkg")
-    monkeypatch.setattr(
-        install, "_apt", lambda *words: made.append((words[0], policy.read_text() == install.REFUSE))
-    )
+    monkeypatch.setattr(install, "_apt", lambda *words: made.append((words[0], policy.read_text() == install.REFUSE)))
     return made
 
 

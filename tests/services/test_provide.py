@@ -26,9 +26,7 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_bare_machine_is_told_how_to_get_both_servers() -> None:
     with pytest.raises(provide.ServiceMissingError, match=r"rabbitmq-server.*TOWPATH_TEST_AMQP_URL"):
         provide.provide_rabbitmq()
-    with pytest.raises(
-        provide.ServiceMissingError, match=r"install.* postgresql\).*TOWPATH_TEST_DATABASE_URL"
-    ):
+    with pytest.raises(provide.ServiceMissingError, match=r"install.* postgresql\).*TOWPATH_TEST_DATABASE_URL"):
         provide.provide_postgresql()
 
 

@@ -31,9 +31,7 @@ def fetch(url: str) -> bytes | None:
         return body
 
 
-def test_a_message_confirmed_before_a_kill_is_there_after_the_restart(
-    rabbitmq_server: Rabbit, vhost: Vhost
-) -> None:
+def test_a_message_confirmed_before_a_kill_is_there_after_the_restart(rabbitmq_server: Rabbit, vhost: Vhost) -> None:
     publish(vhost.url, b"paid order")
     settle(rabbitmq_server.rabbitmqctl)
     rabbitmq_server.crash()

@@ -40,9 +40,7 @@ class Consumers:
         """Whether there is a connection and every taker was proven to consume lately."""
         limit = time.monotonic() - 2 * self._settings.watchdog_seconds
         takers = self._live()
-        return self._line.link is not None and all(
-            taker.attached and taker.proven_at >= limit for taker in takers
-        )
+        return self._line.link is not None and all(taker.attached and taker.proven_at >= limit for taker in takers)
 
     async def start(self) -> None:
         """Connect; raises TransportUnavailable."""
@@ -76,9 +74,7 @@ class Consumers:
         """
         link = self._line.link
         if link is None:
-            raise TransportUnavailable(
-                f"There is no connection to RabbitMQ at {self._settings.place} at the moment."
-            )
+            raise TransportUnavailable(f"There is no connection to RabbitMQ at {self._settings.place} at the moment.")
         return await link.channel()
 
     async def count(self, queue: str) -> tuple[int, int]:

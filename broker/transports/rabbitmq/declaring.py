@@ -60,9 +60,7 @@ async def declare(open_channel: Opener, shape: Topology) -> list[str]:
     channel = await open_channel()
     try:
         for binding in shape.bindings:
-            await channel.ask(
-                channel.raw.queue_bind, binding.queue, binding.exchange, routing_key=binding.pattern
-            )
+            await channel.ask(channel.raw.queue_bind, binding.queue, binding.exchange, routing_key=binding.pattern)
     finally:
         channel.close()
     return [*sentences, f"{len(shape.bindings)} bindings are in place."]
@@ -120,9 +118,7 @@ async def _make_exchange(open_channel: Opener, exchange: Exchange) -> None:
 async def _make_queue(open_channel: Opener, queue: Queue) -> None:
     channel = await open_channel()
     try:
-        await channel.ask(
-            channel.raw.queue_declare, queue.name, durable=True, arguments=queue_arguments(queue)
-        )
+        await channel.ask(channel.raw.queue_declare, queue.name, durable=True, arguments=queue_arguments(queue))
     except ChannelLost as error:
         raise _differs(f"queue {queue.name}", error) from None
     finally:

@@ -45,9 +45,7 @@ class Line:
         self._keeper = asyncio.create_task(self._keep())
         if not await self.wait_up(self._settings.connect_timeout):
             await self.close()
-            raise TransportUnavailable(
-                self._reason or f"RabbitMQ at {self._settings.place}: no answer in time."
-            )
+            raise TransportUnavailable(self._reason or f"RabbitMQ at {self._settings.place}: no answer in time.")
 
     async def wait_up(self, seconds: float | None = None) -> Link | None:
         """The connection as soon as there is one; nothing when ``seconds`` passed without."""

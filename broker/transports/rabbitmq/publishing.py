@@ -120,9 +120,7 @@ class Publisher:
             message_id=message.message_id,
         )
         try:
-            channel.raw.basic_publish(
-                message.exchange, message.routing_key, message.body, properties, mandatory=True
-            )
+            channel.raw.basic_publish(message.exchange, message.routing_key, message.body, properties, mandatory=True)
         except (pika_errors.AMQPError, struct.error, TypeError, ValueError) as error:
             # Pika encodes the whole message before it writes a byte of it.
             log.warning("publish_refused", message_id=message.message_id, reason=type(error).__name__)

@@ -169,9 +169,7 @@ async def connect(settings: AmqpSettings) -> Link:
         ended.set()
         if not isinstance(outcome, AsyncioConnection):
             if not opened.done():
-                opened.set_exception(
-                    TransportUnavailable(f"RabbitMQ at {settings.place}: {explain(outcome)}")
-                )
+                opened.set_exception(TransportUnavailable(f"RabbitMQ at {settings.place}: {explain(outcome)}"))
         elif opened.done():
             outcome.close()
         else:

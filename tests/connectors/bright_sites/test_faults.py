@@ -93,9 +93,7 @@ async def test_a_read_only_token_is_refused_on_a_write(bench: Bench, do: Do) -> 
 
 
 @pytest.mark.parametrize("after_write", [False, True])
-@pytest.mark.parametrize(
-    ("do", "expected"), list(zip((read, set_status, create), DOWN_OR_UNKNOWN, strict=True))
-)
+@pytest.mark.parametrize(("do", "expected"), list(zip((read, set_status, create), DOWN_OR_UNKNOWN, strict=True)))
 async def test_a_shop_that_hangs_is_told_by_what_may_have_happened(
     do: Do, expected: type[ShopError], *, after_write: bool
 ) -> None:

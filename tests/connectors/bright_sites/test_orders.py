@@ -44,9 +44,7 @@ async def test_an_order_is_read_in_canonical_form_with_the_shops_own_document(be
     assert document["order_id"] == order_id
     assert order.external_order_id == str(order_id)
     assert order.status is OrderStatus.NEW
-    assert [line.external_line_id for line in order.lines] == [
-        str(line["id"]) for line in shown["line_items"]
-    ]
+    assert [line.external_line_id for line in order.lines] == [str(line["id"]) for line in shown["line_items"]]
     assert order.ship_to.city == shown["shipping_address"]["city"]
     assert order.updated_at.tzinfo is UTC
     assert bench.shop.translate_order(document) == order

@@ -62,9 +62,7 @@ async def test_a_full_last_page_costs_no_further_call_where_the_shop_tells_the_t
 
 
 async def test_a_shop_that_gives_fewer_per_page_than_asked_for_is_read_to_its_end() -> None:
-    found, calls = await read(
-        pages(page(range(50), 120), page(range(50, 100), 120), page(range(100, 120), 120))
-    )
+    found, calls = await read(pages(page(range(50), 120), page(range(50, 100), 120), page(range(100, 120), 120)))
     assert (found, calls) == (list(range(120)), 3)
 
 

@@ -41,9 +41,7 @@ async def test_the_customer_hears_nothing_when_not_to_be_notified(bench: Bench) 
 
 
 @pytest.mark.parametrize("kind", ["reset_after", "half_body"])
-async def test_a_shipment_whose_answer_is_lost_is_unknown_and_seen_on_read_back(
-    bench: Bench, kind: str
-) -> None:
+async def test_a_shipment_whose_answer_is_lost_is_unknown_and_seen_on_read_back(bench: Bench, kind: str) -> None:
     order_id, line_id = order_to_ship(bench)
     bench.fault(kind, method="POST")
     with pytest.raises(ShopOutcomeUnknown) as caught:

@@ -112,9 +112,7 @@ def test_a_time_is_read_with_any_offset(written: str, meant: datetime) -> None:
     assert order_from({**DOCUMENT, "updated_at": written}).updated_at == meant
 
 
-@pytest.mark.parametrize(
-    ("written", "meant"), [("12.5", "12.5"), ("10", "10"), (12.5, "12.5"), (7, "7"), (None, "0")]
-)
+@pytest.mark.parametrize(("written", "meant"), [("12.5", "12.5"), ("10", "10"), (12.5, "12.5"), (7, "7"), (None, "0")])
 def test_money_is_read_from_text_and_number(written: object, meant: str) -> None:
     assert order_from({**DOCUMENT, "grand_total": written}).grand_total == Decimal(meant)
 
@@ -239,9 +237,7 @@ JSON = st.recursive(
 
 
 @given(st.sampled_from(PLACES), JSON)
-def test_any_value_anywhere_gives_an_order_or_says_that_it_is_unreadable(
-    place: tuple[Any, ...], value: object
-) -> None:
+def test_any_value_anywhere_gives_an_order_or_says_that_it_is_unreadable(place: tuple[Any, ...], value: object) -> None:
     document = copy.deepcopy(DOCUMENT)
     inner: Any = document
     for step in place[:-1]:

@@ -86,9 +86,7 @@ async def attack(url: str, transport: GuardedTransport | None = None) -> httpx.T
         "https://user:secret@shop.example/",
     ],
 )
-async def test_a_target_off_the_public_internet_is_refused_and_never_dialled(
-    url: str, dialled: Dialled
-) -> None:
+async def test_a_target_off_the_public_internet_is_refused_and_never_dialled(url: str, dialled: Dialled) -> None:
     assert isinstance(await attack(url), AddressRefused)
     assert dialled == []
 

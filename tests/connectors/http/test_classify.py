@@ -67,9 +67,7 @@ ENDINGS: dict[str, list[Ending]] = {
     "404": [answers(404, PAGE)],
     "408": [answers(408, b"{}")],
     "429": [answers(429, b'{"errors":["slow"]}', "Retry-After: 3"), answers(429, PAGE)],
-    "other 4xx": [
-        answers(status, PAGE) for status in (400, 402, 405, 409, 410, 413, 415, 418, 422, 451, 499)
-    ],
+    "other 4xx": [answers(status, PAGE) for status in (400, 402, 405, 409, 410, 413, 415, 418, 422, 451, 499)],
     "5xx": [answers(status, PAGE) for status in (500, 501, 502, 503, 504, 599)],
     "any other status": [answers(600, b"{}"), answers(999, b"{}")],
     "refused by the address guard": ["guard"],
@@ -154,9 +152,7 @@ async def call(
     transport = GuardedTransport(LIMITS, pairs)
     body = {"order": {"status": "new"}} if operation.writes else None
     try:
-        await Caller(transport, endpoint, channel, guard).call(
-            operation, {"id": 4711}, about="order 4711", body=body
-        )
+        await Caller(transport, endpoint, channel, guard).call(operation, {"id": 4711}, about="order 4711", body=body)
     except ShopError as error:
         assert error.__cause__ is None and error.__context__ is None
         return error, guard

@@ -37,9 +37,7 @@ def test_a_field_with_personal_data_is_named_and_not_quoted() -> None:
     assert shop_words(document) == "shipping_contact.first_name is not accepted"
 
 
-@pytest.mark.parametrize(
-    "document", [None, "", 7, {}, {"order": {"first_name": "Ann"}}, {"errors": {}}, {"error": 5}]
-)
+@pytest.mark.parametrize("document", [None, "", 7, {}, {"order": {"first_name": "Ann"}}, {"errors": {}}, {"error": 5}])
 def test_a_document_without_a_message_gives_no_words(document: object) -> None:
     assert shop_words(document) == ""
 

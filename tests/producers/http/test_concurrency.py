@@ -68,12 +68,21 @@ async def test_a_poisonous_request_does_not_spoil_its_neighbours(site: Site) -> 
 
 
 async def test_events_of_one_request_stay_together_and_in_order(site: Site) -> None:
-    collector = Collector(site.operations, HttpLimits(admit_events=5))
+    sizes: list[int] = []
+    ingest = site.operations.ingest
+
+    async def counted(bodies: list[bytes], **others: str) -> list[Admission]:
+        sizes.append(len(bodies))
+        return await ingest(bodies, **others)  # type: ignore[arg-type]
+
+    site.operations.ingest = counted  # type: ignore[method-assign,assignment]
+    collector = Collector(site.operations, HttpLimits(admit_events=9))
     requests = [[stock(number * 10 + each) for each in range(4)] for number in range(10)]
     answers = await asyncio.gather(
         *(collector.admit("acme", [json.dumps(event).encode() for event in events], 5) for events in requests)
     )
     assert all(len(answer) == 4 for answer in answers)
+    assert sizes and set(sizes) <= {4, 8}
     for events, answer in zip(requests, answers, strict=True):
         for event, admission in zip(events, answer, strict=True):
             life = await site.operations.desk.message(admission.message_id or "")

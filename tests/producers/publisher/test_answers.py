@@ -37,9 +37,7 @@ def short_queue(channel: Any, length: int) -> None:
     channel.queue_bind(SHORT, EVENTS, "order.created.#")
 
 
-def test_an_event_that_no_queue_wants_is_unroutable_where_there_is_no_alternate(
-    vhost: Vhost, channel: Any
-) -> None:
+def test_an_event_that_no_queue_wants_is_unroutable_where_there_is_no_alternate(vhost: Vhost, channel: Any) -> None:
     short_queue(channel, 1000)
     events = [order(1), unbound(), order(2), unbound(), order(3)]
 
@@ -129,9 +127,7 @@ def test_an_exchange_that_is_deleted_meanwhile_is_noticed(vhost: Vhost, channel:
     assert third.outcome is Receipt.REFUSED
 
 
-def test_a_user_without_the_right_to_write_is_refused(
-    vhost: Vhost, channel: Any, rabbitmq_server: Rabbit
-) -> None:
+def test_a_user_without_the_right_to_write_is_refused(vhost: Vhost, channel: Any, rabbitmq_server: Rabbit) -> None:
     user = {"name": "reader", "password": "reader-secret", "tags": ""}
     rights = {"user": "reader", "vhost": vhost.name, "configure": "^$", "write": "^$", "read": ".*"}
     definitions = {"users": [user], "permissions": [rights]}

@@ -84,9 +84,7 @@ def test_a_closed_publisher_says_so(place: Place) -> None:
 
 def test_the_second_copy_of_an_event_has_the_same_id(place: Place) -> None:
     publisher = place.open()
-    event = new_event(
-        "order.created", {"external_order_id": "1"}, source="upstream", account="acme", id="shipment-1"
-    )
+    event = new_event("order.created", {"external_order_id": "1"}, source="upstream", account="acme", id="shipment-1")
 
     outcomes = [publisher.publish(event).outcome for _ in range(2)]
 

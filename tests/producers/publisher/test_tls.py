@@ -57,9 +57,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return Certificate(str(folder / "cert.pem"), server)
 
 
-def test_a_server_with_the_right_certificate_is_published_to(
-    rabbit: AmqpPlace, certificate: Certificate
-) -> None:
+def test_a_server_with_the_right_certificate_is_published_to(rabbit: AmqpPlace, certificate: Certificate) -> None:
     events = [order(number) for number in range(300)]
     with Proxy(rabbit.url, certificate.server) as proxy:
         url = proxy.address(host="localhost")

@@ -120,9 +120,7 @@ def test_an_event_is_not_risked_on_an_idle_connection_that_is_gone(rabbit: AmqpP
         assert publisher.publish(order(2)).outcome is Receipt.REFUSED
 
 
-def test_a_connection_idle_for_longer_than_the_heartbeat_stays_usable(
-    rabbit: AmqpPlace, proxy: Proxy
-) -> None:
+def test_a_connection_idle_for_longer_than_the_heartbeat_stays_usable(rabbit: AmqpPlace, proxy: Proxy) -> None:
     def reads(connection: Any) -> bool:
         try:
             connection.blocking_read(0.01)

@@ -22,12 +22,8 @@ def test_a_token_in_the_query_is_still_accepted(running: RunningShop) -> None:
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize(
-    "headers", [{}, {"X-API-TOKEN": "wrong"}, {"X-Application-Token": "sandbox-read-only"}]
-)
-def test_a_missing_or_unknown_token_is_refused_with_401(
-    running: RunningShop, headers: dict[str, str]
-) -> None:
+@pytest.mark.parametrize("headers", [{}, {"X-API-TOKEN": "wrong"}, {"X-Application-Token": "sandbox-read-only"}])
+def test_a_missing_or_unknown_token_is_refused_with_401(running: RunningShop, headers: dict[str, str]) -> None:
     assert httpx.get(f"{running.url}/api/v2.7.0/orders", headers=headers).status_code == 401
 
 

@@ -37,9 +37,7 @@ def test_latency_of_the_settings_delays_every_call(shop: Shop, api: Caller) -> N
     assert all(call.ms >= 30 for call in shop.ledger.calls)
 
 
-def test_throttling_answers_429_without_writing(
-    shop: Shop, api: Caller, shipment: tuple[str, dict[str, Any]]
-) -> None:
+def test_throttling_answers_429_without_writing(shop: Shop, api: Caller, shipment: tuple[str, dict[str, Any]]) -> None:
     shop.faults.add(Fault(kind="throttle", retry_after=7))
     shop.faults.add(Fault(kind="throttle"))
     first, second = (api.http.post(shipment[0], json=shipment[1]) for _ in range(2))
@@ -79,9 +77,7 @@ def test_a_hanging_call_is_broken_off_when_its_time_is_over(shop: Shop, api: Cal
     assert shop.ledger.calls[-1].ms >= 100
 
 
-def test_a_reset_before_leaves_no_write(
-    shop: Shop, api: Caller, shipment: tuple[str, dict[str, Any]]
-) -> None:
+def test_a_reset_before_leaves_no_write(shop: Shop, api: Caller, shipment: tuple[str, dict[str, Any]]) -> None:
     shop.faults.add(Fault(kind="reset_before", method="post"))
     with pytest.raises(httpx.ReadError, match="reset"):
         api.http.post(shipment[0], json=shipment[1])
@@ -99,9 +95,7 @@ def test_a_reset_after_keeps_the_write(shop: Shop, api: Caller, shipment: tuple[
     assert [shop.ledger.effects[number - 1].kind for number in call.effects] == ["shipment_created"]
 
 
-def test_half_a_body_is_cut_off_by_a_close(
-    shop: Shop, api: Caller, shipment: tuple[str, dict[str, Any]]
-) -> None:
+def test_half_a_body_is_cut_off_by_a_close(shop: Shop, api: Caller, shipment: tuple[str, dict[str, Any]]) -> None:
     shop.faults.add(Fault(kind="half_body"))
     with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message body"):
         api.http.post(shipment[0], json=shipment[1])

@@ -36,17 +36,11 @@ def test_the_store_list_has_every_row_with_its_final_sku(api: Caller) -> None:
 
 
 def test_pages_cover_every_row_once(api: Caller) -> None:
-    ids = [
-        row["id"]
-        for page in (1, 2, 3)
-        for row in api.get("/inventories", page=page, per_page=7)["inventories"]
-    ]
+    ids = [row["id"] for page in (1, 2, 3) for row in api.get("/inventories", page=page, per_page=7)["inventories"]]
     assert len(ids) == len(set(ids)) == 16
 
 
-def test_the_final_sku_joins_sub_skus_with_the_separator_of_the_shop(
-    running: RunningShop, api: Caller
-) -> None:
+def test_the_final_sku_joins_sub_skus_with_the_separator_of_the_shop(running: RunningShop, api: Caller) -> None:
     running.shop.reset(ShopSettings(products=1, variants=8, sku_separator="_"))
     skus = [row["final_sku"] for row in api.get("/inventories")["inventories"]]
     assert skus[:3] == ["TEE0001_XS_Red", "TEE0001_XS_Navy", "TEE0001_S_Red"]
@@ -119,9 +113,7 @@ def test_the_batch_sets_several_rows_and_answers_full_rows_without_meta(shop: Sh
         ([{"id": 1, "inventory": "7"}], "Invalid parameter 'inventories[0][inventory]': Must be a number"),
     ],
 )
-def test_the_batch_is_atomic_and_names_the_row(
-    shop: Shop, api: Caller, rows: list[Any], message: str
-) -> None:
+def test_the_batch_is_atomic_and_names_the_row(shop: Shop, api: Caller, rows: list[Any], message: str) -> None:
     before = shop.stock()
     status, body = api.refused("PUT", "/inventories/1/batch_update", {"inventories": rows})
     assert status == 422
@@ -155,9 +147,7 @@ def test_supplier_managed_products_show_no_stock_and_take_no_batch(api: Caller) 
 def test_a_row_is_created_for_a_free_combination_and_deleted(shop: Shop, api: Caller) -> None:
     gone = api.delete("/products/1/inventories/1")
     assert "TEE0001-XS" not in shop.stock()
-    body = {
-        "inventory": {"sub_option_ids": gone["sub_option_ids"], "inventory": 3, "trigger": 1, "track": True}
-    }
+    body = {"inventory": {"sub_option_ids": gone["sub_option_ids"], "inventory": 3, "trigger": 1, "track": True}}
     assert api.refused("POST", "/products/1/inventories", body)[1]["errors"] == [
         "Missing parameter 'inventory[allow_negative]'"
     ]

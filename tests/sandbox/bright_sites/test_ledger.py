@@ -36,14 +36,10 @@ def test_the_value_of_a_token_is_never_booked(running: RunningShop, control: Cal
     assert "sandbox-read-only" not in str(book) and "somebody-else" not in str(book)
 
 
-def test_every_stock_row_of_a_batch_is_an_effect_with_old_and_new(
-    shop: Shop, api: Caller, control: Caller
-) -> None:
+def test_every_stock_row_of_a_batch_is_an_effect_with_old_and_new(shop: Shop, api: Caller, control: Caller) -> None:
     shop.buy(1, Wish(skus=["TEE0001-XS"]))
     old = shop.stock()["TEE0001-XS"]
-    api.put(
-        "/inventories/1/batch_update", {"inventories": [{"id": 1, "inventory": 4}, {"id": 2, "inventory": 9}]}
-    )
+    api.put("/inventories/1/batch_update", {"inventories": [{"id": 1, "inventory": 4}, {"id": 2, "inventory": 9}]})
     effects = control.get("/effects", kind="stock_set")["effects"]
     assert [(effect["call"], effect["data"]["reason"]) for effect in effects] == [
         (None, "bought"),

@@ -202,11 +202,7 @@ def test_line_notes_exist_since_version_2_6(running: RunningShop) -> None:
     (order_id,) = running.shop.buy()
     headers = {"X-API-TOKEN": "sandbox-read-only"}
     fields = [
-        set(
-            httpx.get(f"{running.url}/api/v{version}/orders/{order_id}", headers=headers).json()[
-                "line_items"
-            ][0]
-        )
+        set(httpx.get(f"{running.url}/api/v{version}/orders/{order_id}", headers=headers).json()["line_items"][0])
         for version in ("2.7.0", "2.1.0")
     ]
     assert fields[0] - fields[1] == {"note"}

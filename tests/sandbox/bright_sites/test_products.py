@@ -78,9 +78,7 @@ def test_the_product_shows_every_field_options_and_stock(api: Caller) -> None:
 
 def test_one_source_items_are_shown_from_version_2_7_only(running: RunningShop) -> None:
     headers = {"X-API-TOKEN": "sandbox-read-only"}
-    new, old = (
-        httpx.get(f"{running.url}/api/v{v}/products/4", headers=headers).json() for v in ("2.7.0", "2.6.1")
-    )
+    new, old = (httpx.get(f"{running.url}/api/v{v}/products/4", headers=headers).json() for v in ("2.7.0", "2.6.1"))
     assert set(new) - set(old) == {"one_source_items"}
     assert len(new["one_source_items"]) == 4
 

@@ -121,9 +121,7 @@ def test_reset_begins_again_with_the_same_settings(shop: Shop, api: Caller, cont
         ({"strict_transitions": 1}, "strict_transitions must be a bool"),
     ],
 )
-def test_a_wrong_setting_is_refused_with_a_sentence(
-    control: Caller, changes: dict[str, object], message: str
-) -> None:
+def test_a_wrong_setting_is_refused_with_a_sentence(control: Caller, changes: dict[str, object], message: str) -> None:
     status, body = control.refused("POST", "/settings", changes)
     assert (status, message in body["error"]) == (400, True)
 

@@ -19,9 +19,7 @@ def order(shop: Shop) -> dict[str, Any]:
             return order
 
 
-def test_a_shipment_is_created_with_201_and_shown_bare(
-    order: dict[str, Any], api: Caller, clock: HandClock
-) -> None:
+def test_a_shipment_is_created_with_201_and_shown_bare(order: dict[str, Any], api: Caller, clock: HandClock) -> None:
     line_id, path = order["line_items"][0]["id"], f"/orders/{order['order_id']}/shipments"
     clock.advance(5)
     made = api.post(path, ship(line_id, 1, tracking_number="1Z1", ship_date="2026-03-04", note="box 1 of 2"))
@@ -43,9 +41,7 @@ def test_the_same_post_twice_makes_two_shipments(order: dict[str, Any], api: Cal
     assert len(api.get(path)["shipments"]) == 2
 
 
-def test_a_deleted_shipment_comes_back_without_lines_and_frees_its_quantity(
-    order: dict[str, Any], api: Caller
-) -> None:
+def test_a_deleted_shipment_comes_back_without_lines_and_frees_its_quantity(order: dict[str, Any], api: Caller) -> None:
     path, line = f"/orders/{order['order_id']}/shipments", order["line_items"][0]
     made = api.post(path, ship(line["id"], line["quantity"]))
     assert api.delete(f"{path}/{made['id']}") == {**made, "line_items": []}

@@ -1,0 +1,1 @@
+"""Measurements on real parts; never part of a timed test."""

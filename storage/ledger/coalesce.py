@@ -1,0 +1,161 @@
+"""Coalescing: in a bulk lane newer values absorb older ones, so that one open delivery per key is left to run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, insert, select, tuple_, update
+
+from domain.ids import new_id
+from domain.stock import is_newer
+from storage.sql import chunks
+from storage.tables import deliveries, messages, sync_log
+
+_COLUMNS = (
+    deliveries.c.id, deliveries.c.lane, deliveries.c.coalesce_key, deliveries.c.version, deliveries.c.event_time,
+    deliveries.c.token, deliveries.c.message_id, deliveries.c.account_id, deliveries.c.channel_id,
+    deliveries.c.job_type, deliveries.c.business_key, deliveries.c.trigger,
+)  # fmt: skip
+
+Row = dict[str, Any]
+
+
+def coalesce(connection: Connection, lane: str, newcomers: Sequence[Row], now: int, *, was_empty: bool) -> list[Row]:
+    """Keep one open delivery per coalescing key: the newest. What it absorbs names it, and is returned.
+
+    What runs at this moment can absorb but not be absorbed.
+    """
+    newest: dict[str, Row] = {}
+    lost: list[tuple[Row, str]] = []
+    if not was_empty:
+        newest = _newest_open(connection, lane, sorted({row["coalesce_key"] for row in newcomers}))
+    for row in newcomers:
+        key = row["coalesce_key"]
+        other = newest.get(key)
+        if other is None:
+            newest[key] = row
+        elif is_newer(_age(row), _age(other)):
+            newest[key] = row
+            if other.get("token") is None:
+                lost.append((other, row["id"]))
+        else:
+            lost.append((row, other["id"]))
+    return _absorb(connection, lost, now)
+
+
+def fold(connection: Connection, lanes: Sequence[str], now: int) -> None:
+    """Coalesce what came back into these bulk lanes: a failed, interrupted or replayed value may have become the older
+    one of two."""
+    shared: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for part in chunks(lanes):
+        crowded = (
+            select(deliveries.c.lane, deliveries.c.coalesce_key)
+            .where(deliveries.c.lane.in_(part), deliveries.c.state == "open", deliveries.c.coalesce_key.is_not(None))
+            .group_by(deliveries.c.lane, deliveries.c.coalesce_key)
+            .having(func.count() > 1)
+        )
+        query = select(*_COLUMNS).where(
+            deliveries.c.state == "open", tuple_(deliveries.c.lane, deliveries.c.coalesce_key).in_(crowded)
+        )
+        for row in connection.execute(query.order_by(deliveries.c.seq)).mappings():
+            shared[row["lane"], row["coalesce_key"]].append({**row, "stored": True})
+    lost = []
+    for rows in shared.values():
+        winner = _newest(rows)
+        lost += [(row, winner["id"]) for row in rows if row is not winner and row["token"] is None]
+    log_ended(connection, _absorb(connection, lost, now), now)
+
+
+def _age(row: Row) -> tuple[int | None, int]:
+    return row["version"], row["event_time"]
+
+
+def _newest(rows: Sequence[Row]) -> Row:
+    winner = rows[0]
+    for row in rows[1:]:
+        if is_newer(_age(row), _age(winner)):
+            winner = row
+    return winner
+
+
+def _newest_open(connection: Connection, lane: str, keys: Sequence[str]) -> dict[str, Row]:
+    found: dict[str, list[Row]] = defaultdict(list)
+    for part in chunks(keys):
+        query = select(*_COLUMNS).where(
+            deliveries.c.lane == lane, deliveries.c.state == "open", deliveries.c.coalesce_key.in_(part)
+        )
+        for row in connection.execute(query.order_by(deliveries.c.seq)).mappings():
+            found[row["coalesce_key"]].append({**row, "stored": True})
+    return {key: _newest(rows) for key, rows in found.items()}
+
+
+def _absorb(connection: Connection, lost: Sequence[tuple[Row, str]], now: int) -> list[Row]:
+    stored = []
+    for row, winner in lost:
+        row.update(
+            state="superseded",
+            code="superseded",
+            superseded_by=winner,
+            settled_at=now,
+            sentence=f"A newer value took its place (delivery {winner}).",
+        )
+        if row.get("stored"):
+            stored.append({"b_id": row["id"], "b_winner": winner, "b_sentence": row["sentence"]})
+    if stored:
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id == bindparam("b_id"), deliveries.c.state == "open")
+            .values(
+                state="superseded",
+                cause="",
+                code="superseded",
+                superseded_by=bindparam("b_winner"),
+                sentence=bindparam("b_sentence"),
+                settled_at=now,
+            ),
+            stored,
+        )
+    return [row for row, _ in lost]
+
+
+def log_ended(connection: Connection, rows: Sequence[Row], now: int) -> None:
+    """One log row for each delivery that ended without an attempt, so that the log tells of every event."""
+    if not rows:
+        return
+    ids = {row["message_id"] for row in rows}
+    told: dict[str, tuple[str | None, str | None]] = {}
+    for part in chunks(sorted(ids)):
+        query = select(messages.c.id, messages.c.correlation_id, messages.c.trace_id).where(messages.c.id.in_(part))
+        told.update({row.id: (row.correlation_id, row.trace_id) for row in connection.execute(query)})
+    connection.execute(
+        insert(sync_log),
+        [
+            {
+                "id": new_id(),
+                "account_id": row["account_id"],
+                "channel_id": row["channel_id"],
+                "delivery_id": row["id"],
+                "message_id": row["message_id"],
+                "started_at": now,
+                "finished_at": now,
+                "job_type": row["job_type"],
+                "trigger": row["trigger"],
+                "business_key": row["business_key"],
+                "correlation_id": told[row["message_id"]][0],
+                "trace_id": told[row["message_id"]][1],
+                "attempt": 0,
+                "outcome": "Superseded" if row["state"] == "superseded" else "Skipped",
+                "level": "Info" if row["state"] == "superseded" else "Warning",
+                "code": row["code"],
+                "sentence": row["sentence"],
+                "counts": {},
+                "calls": [],
+                "call_count": 0,
+                "superseded_by": row.get("superseded_by"),
+                "actor": "towpath",
+            }
+            for row in rows
+        ],
+    )
