@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from prometheus_client import start_http_server
 
 from app.house import House, open_house
 from app.settings import Settings
@@ -65,10 +66,26 @@ async def play(settings: Settings, cast: Cast, stop: asyncio.Event | None = None
         await house.ledger.rescue(alone=house.database.dialect == "sqlite")
         await lease.begin()
         log.info("started", roles=cast.names, jobs=list(cast.jobs) or "all")
-        await _run_together(stop, [lease.keep(stop), *_parts(house, cast, lease, stop)])
+        with _metrics(house, cast):
+            await _run_together(stop, [lease.keep(stop), *_parts(house, cast, lease, stop)])
         with contextlib.suppress(StorageUnavailable):
             await lease.end()
     log.info("stopped", roles=cast.names)
+
+
+@contextlib.contextmanager
+def _metrics(house: House, cast: Cast) -> Iterator[None]:
+    """Show the metrics of a role that serves no HTTP of its own, where a port is set."""
+    if cast.serve or not house.settings.metrics_port:
+        yield
+        return
+    server, thread = start_http_server(house.settings.metrics_port, house.settings.http_host, house.meters.registry)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
 
 
 def _parts(house: House, cast: Cast, lease: Lease, stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:

@@ -137,7 +137,7 @@ async def _drain(house: House, settings: Settings, control: HttpTalker) -> tuple
     stop = asyncio.Event()
     started = time.perf_counter()
     roles = asyncio.create_task(play(settings, Cast(relay=True, consume=True), stop))
-    while await house.database.aread(waiting_counts):
+    while await house.database.aread(waiting_counts):  # noqa: ASYNC110 - the end is a state of the database
         await asyncio.sleep(0.05)
     seconds = time.perf_counter() - started
     stop.set()

@@ -46,13 +46,18 @@ class Admission:
     """What became of one incoming event.
 
     ``error`` is set where it was refused (nothing stored). ``duplicate`` says that (source, id) was there before
-    with the same body: nothing new happens. ``deliveries`` counts what will run.
+    with the same body: nothing new happens. ``jobs`` names the job type of each delivery that will run.
     """
 
     message_id: str | None = None
     duplicate: bool = False
-    deliveries: int = 0
+    jobs: tuple[str, ...] = ()
     error: InputError | None = None
+
+    @property
+    def deliveries(self) -> int:
+        """How many deliveries will run."""
+        return len(self.jobs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from broker.ledger import Admission, Verdict
+from domain.jobs import jobs_for
 
 
 class Meters:
@@ -15,6 +16,9 @@ class Meters:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._in = Counter("towpath_events_in", "Events taken in, by result", ["result"], registry=self.registry)
+        self._arrived = Counter(
+            "towpath_deliveries_admitted", "Deliveries that will run, by job", ["job"], registry=self.registry
+        )
         self._out = Counter(
             "towpath_deliveries_settled",
             "Attempts settled, by job and outcome",
@@ -43,6 +47,8 @@ class Meters:
         """Count the results of an admission."""
         for answer in answers:
             self._in.labels("refused" if answer.error else "duplicate" if answer.duplicate else "accepted").inc()
+            for job in answer.jobs:
+                self._arrived.labels(job).inc()
         if rejected:
             self._in.labels("rejected").inc(rejected)
 
@@ -52,6 +58,9 @@ class Meters:
             job = verdict.delivery.job_type
             if verdict.logged:
                 self._out.labels(job, verdict.outcome).inc()
+            for further in verdict.effects.follow_ups:
+                for listener in jobs_for(further.type):
+                    self._arrived.labels(listener.name).inc()
             for call in verdict.calls:
                 self._calls.labels(job, f"{call.status // 100}xx" if call.status else "none").inc()
             if verdict.outcome == "Retry":

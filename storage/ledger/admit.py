@@ -51,9 +51,9 @@ def admit(
     events = [entry for entry in checked if isinstance(entry, _Event)]
     _store_messages(connection, events)
     fresh = [event for event in events if event.admission is None]
-    counts = line_up(connection, [newcomer for event in fresh for newcomer in _newcomers(event)], now)
+    jobs = line_up(connection, [newcomer for event in fresh for newcomer in _newcomers(event)], now)
     for event in fresh:
-        event.admission = Admission(event.row["id"], deliveries=counts.get(event.row["id"], 0))
+        event.admission = Admission(event.row["id"], jobs=tuple(jobs[event.row["id"]]))
     file_rejections(connection, rejected, now)
     return [
         entry.admission or Admission() if isinstance(entry, _Event) else Admission(error=entry) for entry in checked

@@ -25,8 +25,8 @@ class Newcomer:
     skip_when_busy: bool = False
 
 
-def line_up(connection: Connection, newcomers: Sequence[Newcomer], now: int) -> Counter[str]:
-    """Insert the deliveries behind those already in their lanes; how many will run, by message id.
+def line_up(connection: Connection, newcomers: Sequence[Newcomer], now: int) -> dict[str, list[str]]:
+    """Insert the deliveries behind those already in their lanes; the job types that will run, by message id.
 
     Locking the lane rows in key order keeps concurrent admissions of one lane one after the other, and free of
     deadlocks among themselves.
@@ -47,7 +47,11 @@ def line_up(connection: Connection, newcomers: Sequence[Newcomer], now: int) -> 
     if newcomers:
         connection.execute(insert(deliveries), [newcomer.row for newcomer in newcomers])
     log_ended(connection, logged, now)
-    return Counter(newcomer.row["message_id"] for newcomer in newcomers if newcomer.row["state"] == "open")
+    jobs: dict[str, list[str]] = defaultdict(list)
+    for newcomer in newcomers:
+        if newcomer.row["state"] == "open":
+            jobs[newcomer.row["message_id"]].append(newcomer.row["job_type"])
+    return jobs
 
 
 def _extend_lanes(connection: Connection, by_lane: dict[str, list[Newcomer]], now: int) -> dict[str, tuple[int, bool]]:

@@ -22,7 +22,7 @@ from storage.directory import Directory
 from storage.ledger.admit import admit
 from storage.ledger.claim import take
 from storage.ledger.coalesce import fold
-from storage.ledger.records import announce, count_calls, remember
+from storage.ledger.records import announce, count_calls, doubt, remember
 from storage.ledger.rows import NEVER_DUE
 from storage.ledger.turn import turn_lanes
 from storage.sql import chunks, locking
@@ -40,19 +40,16 @@ def settle(
     verdicts = [verdict for settlement in valid for verdict in settlement.verdicts]
     _move_deliveries(connection, verdicts, now)
     _write_log(connection, verdicts, worker)
-    known = directory.snapshot(connection)
     count_calls(connection, verdicts, now)
-    for settlement in valid:
-        channel = known.by_id.get(settlement.claim.channel_id)
-        if channel is None:
-            continue  # it was deleted meanwhile: its work ends, and leaves nothing behind
-        for verdict in settlement.verdicts:
-            remember(connection, channel, verdict.effects.records, now)
-            announce(connection, channel, verdict, now)
-    _admit_follow_ups(connection, directory, valid, now)
+    doubt(connection, [each.delivery.id for each in verdicts if each.unsure or each.state is DeliveryState.UNKNOWN])
+    effective = _with_effects(connection, directory, verdicts)
+    for verdict, channel in effective:
+        remember(connection, channel, verdict.effects.records, now)
+    _admit_follow_ups(connection, directory, effective, now)
     fold(connection, _bulk_with_returns(valid), now)
     keep = turn_lanes(connection, {settlement.claim.lane: settlement.go_on for settlement in valid}, now)
     claims = {claim.lane: claim for claim in take(connection, worker, keep, now)} if keep else {}
+    announce(connection, effective, now)
     return [
         Settled(settlement.claim.lane, settlement.claim.lane not in held, claims.get(settlement.claim.lane))
         for settlement in settlements
@@ -168,7 +165,7 @@ def log_row(verdict: Verdict, actor: str) -> dict[str, Any]:
 def _with_effects(
     connection: Connection, directory: Directory, verdicts: Sequence[Verdict]
 ) -> list[tuple[Verdict, Channel]]:
-    """The verdicts that carry effects, with their channels."""
+    """The verdicts that carry effects, with their channels; those of a deleted channel leave nothing behind."""
     found = []
     for verdict in verdicts:
         if verdict.effects != _NOTHING and (channel := directory.channel(connection, verdict.delivery.channel_id)):
@@ -176,11 +173,13 @@ def _with_effects(
     return found
 
 
-def _admit_follow_ups(connection: Connection, directory: Directory, verdicts: Sequence[Verdict], now: int) -> None:
+def _admit_follow_ups(
+    connection: Connection, directory: Directory, effective: Sequence[tuple[Verdict, Channel]], now: int
+) -> None:
     """Store the further events that handlers asked for; their ids make copies harmless."""
     batch = [
         _follow_up(channel, verdict, at, now)
-        for verdict, channel in _with_effects(connection, directory, verdicts)
+        for verdict, channel in effective
         for at in range(len(verdict.effects.follow_ups))
     ]
     if batch:

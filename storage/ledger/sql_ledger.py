@@ -121,7 +121,8 @@ class SqlLedger:
         return await self._database.awrite(lambda connection: rescue.hold(connection, name, holder, lease, now))
 
     async def channel(self, channel_id: str) -> Channel | None:
-        """A channel by id, at most a second old."""
-        if (remembered := self._directory.remembered()) is not None:
-            return remembered.by_id.get(channel_id)
+        """A channel by id, at most a second old; one that is unknown is looked up anew."""
+        remembered = self._directory.remembered()
+        if remembered is not None and (found := remembered.by_id.get(channel_id)) is not None:
+            return found
         return await self._database.aread(lambda connection: self._directory.channel(connection, channel_id))

@@ -6,16 +6,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from storage import journal_tables, tables
 from storage.database import Database
-from storage.metadata import metadata
 from storage.schema import upgrade
 from tests.services.provide import Postgres
 from tests.storage.support import Site
-
-assert tables.metadata is journal_tables.metadata
 
 Opened = Callable[[], Site]
 
@@ -59,12 +56,11 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def _empty(url: str) -> None:
-    names = ", ".join(metadata.tables)
-    database = Database(url, writers=1, readers=0)
-    try:
-        database.write(lambda connection: connection.exec_driver_sql(f"TRUNCATE {names} RESTART IDENTITY") and None)
-    finally:
-        database.close()
+    """Delete all rows but the schema version. For a few rows this is quicker than TRUNCATE."""
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        deletes = [f"DELETE FROM {name};" for (name,) in tables if name != "alembic_version"]
+        connection.execute("".join(["SET session_replication_role = replica;", *deletes]).encode())
 
 
 @pytest.fixture

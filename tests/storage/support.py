@@ -110,7 +110,7 @@ class Site:
 
     def run(self, statement: Any) -> None:
         """Execute one writing statement."""
-        self.database.write(lambda connection: connection.execute(statement) and None)
+        self.database.write(lambda connection: connection.execute(statement).close())
 
 
 def _furnish(connection: Connection, vault: Vault) -> dict[str, str]:

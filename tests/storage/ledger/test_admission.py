@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from sqlalchemy import insert
@@ -109,7 +110,7 @@ async def test_two_accounts_may_use_the_same_source_and_id(site: Site) -> None:
     ],
 )
 async def test_an_unknown_account_or_channel_is_refused_by_name(
-    site: Site, attributes: dict[str, str | None], code: str, words: str
+    site: Site, attributes: dict[str, Any], code: str, words: str
 ) -> None:
     good, bad = await site.admit(order(), order(**attributes))
     assert good.error is None
