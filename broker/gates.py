@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 LONGEST_WAIT = 2.0
 """Seconds a call waits for its permit; beyond that its delivery waits in the ledger instead of in a worker."""
 STRIKES_TO_CLOSE = 3
+PROBES = 3
+"""Calls let through when a closed gate is due; one that comes back well opens it."""
 UNAUTHORIZED = "unauthorized"
 UNAUTHORIZED_SECONDS = 60.0
 
@@ -69,7 +71,8 @@ class _Local:
     sentence: str = ""
     closings: int = 0
     token: SecretStr | None = None
-    probing: bool = False
+    probes: int = 0
+    probes_begun: int = 0
 
 
 class Gates:
@@ -110,11 +113,16 @@ class Gates:
             # Others may have gone in as the probe, or found the shop down, while this one waited for its permit.
             self._refuse(local)
         local.permits -= 1
-        local.probing = bool(local.closings)
+        if local.closings:
+            local.probes += 1
+            local.probes_begun += 1
 
     def leave(self, channel: Channel) -> None:
         """Give up after :meth:`enter` without having learned anything: another call may probe instead."""
-        self._local[channel.id].probing = False
+        local = self._local[channel.id]
+        if local.probes:
+            local.probes -= 1
+            local.probes_begun -= 1
 
     async def _reserve(self, channel: Channel, local: _Local) -> None:
         pace = channel.settings
@@ -138,18 +146,19 @@ class Gates:
 
     @staticmethod
     def _refuse(local: _Local) -> None:
-        """Refuse while the gate is closed, and whoever is not first when it is time to probe."""
+        """Refuse while the gate is closed, and when it is time to probe all but the first few."""
         left = local.closed_until - time.monotonic()
         if left > 0:
             spread = random.uniform(0.05, 0.3)  # noqa: S311 - not a secret: it keeps all from coming back at once
             raise GateClosed(local.cause, left + spread, local.sentence)
-        if local.closings and local.probing:
+        if local.closings and local.probes_begun >= PROBES:
             raise GateClosed(local.cause, 0.5, local.sentence)
 
     async def report(self, channel: Channel, error: ShopError | None) -> None:
         """Learn from a call that was made: success opens, trouble of the whole shop closes."""
         local = self._local[channel.id]
-        probed, local.probing = local.probing, False
+        probed = local.probes > 0
+        local.probes -= int(probed)
         if isinstance(error, ShopThrottled):
             await self._close(
                 channel,
@@ -162,13 +171,15 @@ class Gates:
             await self._close(channel, local, UNAUTHORIZED, UNAUTHORIZED_SECONDS, error.sentence)
         elif isinstance(error, ShopDown | ShopOutcomeUnknown):
             local.strikes += 1
-            if local.strikes >= STRIKES_TO_CLOSE or local.closings:
+            # One bad resource must not pass for a shop that is down: the last probe under way decides.
+            due = probed if local.closings else local.strikes >= STRIKES_TO_CLOSE
+            if due and local.probes == 0:
                 await self._close(channel, local, "shop_down", gate_wait(local.closings + 1), error.sentence)
         else:
             local.strikes = 0
             if local.closings and probed:
                 # Calls that began before the gate closed may still come back well: only a probe opens it.
-                local.closings, local.closed_until = 0, 0.0
+                local.closings, local.closed_until, local.probes, local.probes_begun = 0, 0.0, 0, 0
                 await self._store.open(channel.id)
                 log.info("gate_opened", channel=channel.code, account=channel.account)
 
@@ -181,7 +192,7 @@ class Gates:
         else:
             local.closings += 1
         local.cause, local.sentence, local.permits, local.token = cause, sentence, 0, channel.token
-        local.closed_until = until
+        local.closed_until, local.probes, local.probes_begun = until, 0, 0
         await self._store.close(channel.id, cause, seconds, local.closings, sentence)
         log.warning(
             "gate_closed",

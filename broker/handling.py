@@ -15,8 +15,11 @@ from domain.outcomes import Dead, Outcome, Park
 from domain.ports import Shop
 from domain.states import LaneKind
 
-CRASHES_TO_DEATH = 3
-"""How often a lane may end its worker before its delivery is taken for the cause."""
+CRASHES_TO_DEATH = 10
+"""How often in a row a lane may end with its worker before its delivery is taken for the cause.
+
+Everything a killed worker had in hand counts, so a few kills by hand must not bury what had no part in them.
+"""
 CHANNEL_DELETED = Dead("Its channel was deleted.", "channel_deleted")
 
 

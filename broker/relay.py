@@ -31,6 +31,9 @@ log = structlog.get_logger(__name__)
 LEASE_NAME = "relay"
 LEASE_SECONDS = 10.0
 POLL_SECONDS = 0.02
+RECOVER_SECONDS = 1.0
+AWAY_SECONDS = 1.0
+"""How long a database or transport that is away is left alone before it is asked again."""
 BATCH = 500
 STALE_SECONDS = 60.0
 
@@ -66,39 +69,41 @@ class Relay:
 
     async def _lead(self, stop: asyncio.Event) -> None:
         over = asyncio.Event()
+        stopped = asyncio.create_task(stop.wait())
         tasks = [
             asyncio.create_task(part)
             for part in (
-                self._keep(stop, over),
+                self._keep(over),
                 self._intake.run(over),
                 _every(POLL_SECONDS, self._announce, over, self._bell),
-                _every(1.0, self._recover, over),
+                _every(RECOVER_SECONDS, self._recover, over),
             )
         ]
         # A part that ends, for whatever reason, ends the leadership: half a relay must not keep others from leading.
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        over.set()
-        await asyncio.wait(tasks)
+        try:
+            await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.set()
+            stopped.cancel()
+            await asyncio.wait(tasks)
         for task in tasks:
             task.result()
 
-    async def _keep(self, stop: asyncio.Event, over: asyncio.Event) -> None:
-        """Renew the lease; end the leadership when it cannot be renewed in time or the process stops."""
-        try:
-            loop = asyncio.get_running_loop()
-            renewed = loop.time()
-            while not stop.is_set():
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), LEASE_SECONDS / 4)
-                asked = loop.time()
-                with contextlib.suppress(StorageUnavailable):
-                    if not await self._ledger.hold(LEASE_NAME, self._lease.worker, LEASE_SECONDS):
-                        return
-                    renewed = asked
-                if loop.time() - renewed > LEASE_SECONDS * 0.7:
+    async def _keep(self, over: asyncio.Event) -> None:
+        """Renew the lease until ``over``; ends before that when it cannot be renewed in time or another has it."""
+        loop = asyncio.get_running_loop()
+        renewed = loop.time()
+        while not over.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), LEASE_SECONDS / 4)
+                return
+            asked = loop.time()
+            with contextlib.suppress(StorageUnavailable):
+                if not await self._ledger.hold(LEASE_NAME, self._lease.worker, LEASE_SECONDS):
                     return
-        finally:
-            over.set()
+                renewed = asked
+            if loop.time() - renewed > LEASE_SECONDS * 0.7:
+                return
 
     async def _announce(self) -> bool:
         """Tell workers of due lanes and the OMS of what happened; whether there was anything to do."""
@@ -174,6 +179,6 @@ async def _every(
             busy = await act()
         except (StorageUnavailable, TransportUnavailable) as error:
             log.warning("relay_waits", reason=error.sentence)
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(AWAY_SECONDS)
         if not busy:
             await rest.listen(seconds)

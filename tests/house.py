@@ -26,7 +26,7 @@ from broker.gates import Gates
 from broker.handling import Answer, Handler, Run
 from broker.heart import Organs, Pace, Worker
 from broker.lease import Lease
-from broker.ledger import Admission, Claim, Incoming, Rejection, Settled, Settlement
+from broker.ledger import Admission, Claim, DueLane, Incoming, Rejection, Settled, Settlement
 from broker.meters import Meters
 from broker.operations import DeliveryRow, LogFilter, LogRow, NewChannel, Operations
 from broker.operations.surface import Parts
@@ -93,12 +93,16 @@ class HandClock:
 
 
 class MoodyLedger(SqlLedger):
-    """The real ledger, whose database is away for the methods named in ``away``; ``refused`` counts those calls."""
+    """The real ledger, whose database is away for the methods named in ``away``.
+
+    ``refused`` counts the calls that found it away, ``asked`` the others of some methods. Rejections alone are ``file``.
+    """
 
     def __init__(self, database: Database, directory: Directory, clock: HandClock) -> None:
         super().__init__(database, directory, clock)
         self.away: set[str] = set()
         self.refused: Counter[str] = Counter()
+        self.asked: Counter[str] = Counter()
         self._patience: dict[str, int] = {}
 
     def come_back_after(self, method: str, more: int) -> None:
@@ -111,6 +115,7 @@ class MoodyLedger(SqlLedger):
         if method in self.away:
             self.refused[method] += 1
             raise StorageUnavailable("The database is away.")
+        self.asked[method] += 1
 
     async def admit(self, batch: Sequence[Incoming], rejections: Sequence[Rejection] = ()) -> list[Admission]:
         self._ask("admit" if batch else "file")
@@ -131,9 +136,17 @@ class MoodyLedger(SqlLedger):
         self._ask("settle")
         return await super().settle(worker, settlements)
 
+    async def due_lanes(self, most: int) -> list[DueLane]:
+        self._ask("due_lanes")
+        return await super().due_lanes(most)
+
     async def mark_sent(self, seqs: Sequence[int]) -> None:
         self._ask("mark_sent")
         await super().mark_sent(seqs)
+
+    async def rescue(self, *, alone: bool = False) -> int:
+        self._ask("rescue")
+        return await super().rescue(alone=alone)
 
     async def hold(self, name: str, holder: str, seconds: float) -> bool:
         self._ask("hold")
@@ -211,9 +224,9 @@ class SmallHouse:
         self.bell.ring()
         return answers
 
-    async def order_event(self, order: object = 1001, kind: str = "order.created", **data: Any) -> str:
+    async def order_event(self, number: object = 1001, kind: str = "order.created", **data: Any) -> str:
         """An event of the shop about one order; the message id."""
-        return await self.event(kind, {"external_order_id": str(order), **data})
+        return await self.event(kind, {"external_order_id": str(number), **data})
 
     async def stock_event(self, sku: str, total: int, *, version: int | None = None, **more: Any) -> str:
         """A stock level of the OMS; the message id."""

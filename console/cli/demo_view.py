@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from os.path import relpath
+from shutil import which
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -70,11 +72,11 @@ class DemoView:
 
 
 def _line(progress: DemoProgress) -> str:
-    crashes = f", worker crashed {progress.crashes}×" if progress.crashes else ""
+    crashed = f"  crashed {progress.crashes}×" if progress.crashes else ""
     return (
-        f"{progress.seconds:5.1f} s  {progress.scene}: {progress.bought} orders bought, {progress.imported} imported, "
-        f"{progress.events} events, {progress.settled} settled, {progress.waiting} waiting, {progress.calls} API "
-        f"calls{crashes}"
+        f"{progress.seconds:4.0f} s  {progress.bought} bought  {progress.imported} shipped  {progress.events} events  "
+        f"{progress.settled} settled  {progress.waiting} waiting  {progress.calls} calls{crashed}\n"
+        f"        {progress.scene}"
     )
 
 
@@ -141,9 +143,10 @@ def _verdict(report: Mapping[str, Any]) -> Text:
 
 
 def _next_steps(report: Mapping[str, Any]) -> str:
+    program = "towpath" if which("towpath") else relpath(sys.argv[0])
     return (
-        f"\nAsk about it:  towpath logs --order 1001 --account {report['account']}\n"
-        f"               towpath messages --order 1001\n"
-        f"               towpath logs --level error --limit 5\n"
+        f"\nAsk about it:  {program} logs --order 1001 --account {report['account']}\n"
+        f"               {program} messages --order 1001 --account {report['account']}\n"
+        f"               {program} logs --level error --limit 5\n"
         f"What the processes said: {report['log_file']}"
     )

@@ -13,6 +13,7 @@ from domain.synclog import Trigger
 from storage.directory import Directory
 from storage.ledger.admit import admit
 from storage.ledger.coalesce import fold
+from storage.ledger.lines import first_token
 from storage.ledger.outward import tick
 from storage.ledger.turn import turn_lanes
 from storage.sql import chunks, locking, upsert
@@ -60,6 +61,7 @@ def _reopen(connection: Connection, row: Any, now: int) -> int:
         state="ready",
         due_at=now,
         next_seq=1,
+        token=first_token(now),
         since=now,
     )
     extended = statement.on_conflict_do_update(index_elements=["key"], set_={"next_seq": lanes.c.next_seq + 1})

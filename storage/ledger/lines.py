@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +54,12 @@ def line_up(connection: Connection, newcomers: Sequence[Newcomer], now: int) -> 
     return jobs
 
 
+def first_token(now: int) -> int:
+    """The fence of a lane that comes into being: larger than any of an earlier lane of that name, which a worker that
+    was taken for dead may still hold."""
+    return now
+
+
 def _extend_lanes(connection: Connection, by_lane: dict[str, list[Newcomer]], now: int) -> dict[str, tuple[int, bool]]:
     """Make or lengthen the lanes; the last given sequence number of each, and whether the lane is new."""
     rows = [
@@ -65,6 +71,7 @@ def _extend_lanes(connection: Connection, by_lane: dict[str, list[Newcomer]], no
             "state": "ready",
             "due_at": now,
             "next_seq": len(members),
+            "token": first_token(now),
             "since": now,
         }
         for lane, members in sorted(by_lane.items())

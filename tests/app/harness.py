@@ -24,6 +24,8 @@ from broker.topology import DEAD, INBOX, UNROUTED, job_queue
 from domain.channels import ChannelSettings
 from domain.errors import StorageUnavailable
 from domain.jobs import JOB_TYPES
+from domain.moments import to_micros, utc_now
+from domain.periods import Period
 from storage.database import Database
 from storage.schema import upgrade
 from tests.app.shop import ROOT, SandboxShop
@@ -77,6 +79,11 @@ class Child:
     def text(self) -> str:
         """Its log so far, with that of earlier processes of the same name."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def works(self) -> Child:
+        """Itself, once it has its lease and works."""
+        eventually(lambda: '"event": "started"' in self.text(), 30, f"{self.name} works")
+        return self
 
     def wait(self, seconds: float = 30.0) -> int:
         """The exit code, once it has ended by itself."""
@@ -171,17 +178,26 @@ class Stack:
         self.children.append(child)
         return child
 
-    def command(self, *arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
-        """Run one command of ``python -m app`` to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "app", *arguments],
+    def command(
+        self, *arguments: str, stdin: bytes = b"", patience: float = 60.0, **environment: str
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run one command of ``python -m app`` to its end; whatever it started ends with it."""
+        command = [sys.executable, "-m", "app", *arguments]
+        with subprocess.Popen(
+            command,
             env=self.environment(**environment),
             cwd=self.folder,
-            input=stdin,
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        ) as process:
+            try:
+                output, errors = process.communicate(stdin, patience)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+        return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
     def office(self) -> Office:
         """The operator's view; opened on first use."""
@@ -242,6 +258,17 @@ def set_up(stack: Stack) -> Office:
     office.ask(office.house.operations.create_channel(new))
     office.key = office.ask(desk.create_key(ACCOUNT, ["events:write", "read", "operate"])).secret
     return office
+
+
+def schedule_in_the_past(office: Office) -> None:
+    """A schedule of five minutes that became due a minute ago."""
+    office.ask(office.house.operations.set_schedule(ACCOUNT, CHANNEL, "order_import", Period("5m")))
+    office.sql("UPDATE schedules SET next_due = :due", due=to_micros(utc_now()) - 60_000_000)
+
+
+def ticks(office: Office) -> int:
+    """How many ticks came in."""
+    return int(office.sql("SELECT count(*) FROM messages WHERE trigger = 'schedule'")[0][0])
 
 
 async def _declare(house: House) -> None:

@@ -64,6 +64,10 @@ class SandboxShop:
         query = "&".join(f"{name}={value}" for name, value in wanted.items())
         return list(self.control("GET", f"calls?limit=5000&{query}")["calls"])
 
+    def count_calls(self) -> int:
+        """How many calls Towpath made so far."""
+        return int(self.control("GET", "summary")["calls"])
+
     def effects(self) -> list[Mapping[str, Any]]:
         """What calls of Towpath changed, oldest first; what buyers did is left out."""
         found: Sequence[Mapping[str, Any]] = self.control("GET", "effects?limit=5000")["effects"]

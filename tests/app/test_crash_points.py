@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
-
 import pytest
 
 from broker.crash import POINTS
-from domain.moments import to_micros, utc_now
-from tests.app.harness import ACCOUNT, CHANNEL, CRASHED, Child, Office, Stack, address_of, eventually
+from tests.app.harness import (
+    ACCOUNT,
+    CHANNEL,
+    CRASHED,
+    Child,
+    Office,
+    Stack,
+    address_of,
+    eventually,
+    schedule_in_the_past,
+    ticks,
+)
 from tests.app.web import Web
 from tests.app.workload import Work, check, check_orders, parcel_events, wait_settled
 from tests.services.process import free_port
@@ -44,21 +51,10 @@ def test_a_process_that_dies_at_a_crash_point_changes_nothing_for_the_shop(
     work = Work.of(stack, orders=4, stock=20)
     port = free_port()
     up(stack, f"{point}:{LATER.get(point, 1)}", port)
-    senders = _in_threads(
-        threading.Thread(target=work.send_over_http, args=(f"http://127.0.0.1:{port}", office.key)),
-        threading.Thread(target=work.send_over_broker, args=(stack,)),
-    )
-    die_once(stack, point, port)
-    for sender in senders:
-        sender.join(60)
+    with work.being_sent(stack, f"http://127.0.0.1:{port}", office.key):
+        die_once(stack, point, port)
     wait_settled(stack, office, work)
     check(stack, office, work)
-
-
-def _in_threads(*threads: threading.Thread) -> Sequence[threading.Thread]:
-    for thread in threads:
-        thread.start()
-    return threads
 
 
 def test_a_shipment_whose_answer_was_lost_in_a_crash_is_found_in_the_shop_and_not_sent_again(
@@ -82,21 +78,9 @@ def test_a_timer_that_dies_between_firing_and_its_commit_fires_once(stack: Stack
     port = free_port()
     up(stack, TIMER, port)
     die_once(stack, TIMER, port)
-    eventually(lambda: _ticks(office) == 1, 30, "the tick is there")
+    eventually(lambda: ticks(office) == 1, 30, "the tick is there")
     assert Web(address_of(stack.children[-1])).ask("GET", "/healthz")[0] == 200
     eventually(lambda: not sum(office.numbers().lanes.values()), 30, "everything is settled")
-    assert _ticks(office) == 1
+    assert ticks(office) == 1
     imported = office.sql("SELECT count(*) FROM orders")
     assert imported == [(len(orders),)]
-
-
-def schedule_in_the_past(office: Office) -> None:
-    """A five-minute schedule that became due a minute ago."""
-    from domain.periods import Period
-
-    office.ask(office.house.operations.set_schedule(ACCOUNT, CHANNEL, "order_import", Period("5m")))
-    office.sql("UPDATE schedules SET next_due = :due", due=to_micros(utc_now()) - 60_000_000)
-
-
-def _ticks(office: Office) -> int:
-    return int(office.sql("SELECT count(*) FROM messages WHERE trigger = 'schedule'")[0][0])

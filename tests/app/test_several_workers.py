@@ -7,8 +7,7 @@ import time
 
 import pytest
 
-from tests.app.harness import Child, Office, Stack, eventually
-from tests.app.test_crash_points import schedule_in_the_past
+from tests.app.harness import Office, Stack, eventually, schedule_in_the_past, ticks
 from tests.app.workload import Work, check, order_events, wait_settled
 
 pytestmark = pytest.mark.parametrize(
@@ -18,15 +17,10 @@ pytestmark = pytest.mark.parametrize(
 LEASE_SECONDS = 60.0
 
 
-def started(*children: Child) -> None:
-    """Wait until all of them work."""
-    for child in children:
-        eventually(lambda child=child: '"event": "started"' in child.text(), 30, f"{child.name} works")  # type: ignore[misc]
-
-
 def test_two_consumers_share_the_work(stack: Stack, office: Office) -> None:
     stack.shop.slow_down(50)
-    started(stack.start("relay"), stack.start("consume"), stack.start("consume"))
+    for role in ("relay", "consume", "consume"):
+        stack.start(role).works()
     work = Work.of(stack, orders=12, stock=10)
     work.over_broker += work.over_http
     work.over_http = []
@@ -42,13 +36,12 @@ def test_two_consumers_share_the_work(stack: Stack, office: Office) -> None:
 
 def test_the_lanes_of_a_killed_consumer_are_taken_over_long_before_its_lease_ends(stack: Stack, office: Office) -> None:
     work = Work(over_broker=[each for order in stack.shop.buy(10) for each in order_events(order)])
-    relay, one = stack.start("relay"), stack.start("consume")
-    started(relay, one)
+    stack.start("relay").works()
+    one = stack.start("consume").works()
     stack.shop.slow_down(700)
     work.send_over_broker(stack)
     eventually(lambda: office.numbers().lanes.get("running", 0) >= 8, 30, "the consumer holds lanes")
-    other = stack.start("consume")
-    started(other)
+    stack.start("consume").works()
     one.kill()
     killed = time.monotonic()
     stack.shop.slow_down(0)
@@ -64,8 +57,8 @@ def test_the_lanes_of_a_killed_consumer_are_taken_over_long_before_its_lease_end
 def test_one_relay_leads_and_the_next_one_follows_when_it_is_killed(stack: Stack, office: Office) -> None:
     first = stack.start("relay")
     eventually(lambda: "relay_active" in first.text(), 30, "the first relay leads")
-    second = stack.start("relay")
-    started(second, stack.start("consume"))
+    second = stack.start("relay").works()
+    stack.start("consume").works()
     assert "relay_active" not in second.text()
     first.kill()
     eventually(lambda: "relay_active" in second.text(), 9, "the second relay leads before the lease is over")
@@ -80,12 +73,12 @@ def test_one_relay_leads_and_the_next_one_follows_when_it_is_killed(stack: Stack
 def test_two_timers_fire_a_due_instant_once(stack: Stack, office: Office) -> None:
     schedule_in_the_past(office)
     office.sql("UPDATE schedules SET next_due = NULL")
-    started(stack.start("timer"), stack.start("timer"))
+    for _ in range(2):
+        stack.start("timer").works()
     for round_ in range(1, 6):
         schedule_in_the_past(office)
         eventually(lambda: _not_due(office), 10, "the schedule fired")
-        count = office.sql("SELECT count(*) FROM messages WHERE trigger = 'schedule'")[0][0]
-        assert count == round_
+        assert ticks(office) == round_
 
 
 def _not_due(office: Office) -> bool:
@@ -94,8 +87,7 @@ def _not_due(office: Office) -> bool:
 
 
 def test_the_log_of_a_process_names_its_roles(stack: Stack, office: Office) -> None:
-    timer = stack.start("timer")
-    started(timer)
+    timer = stack.start("timer").works()
     assert re.search(r'"roles": "timer"', timer.text())
     assert timer.stop() == 0
     assert '"event": "stopped"' in timer.text()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -130,6 +132,18 @@ class Work:
                     60,
                     "an event is confirmed by the broker",
                 )
+
+    @contextlib.contextmanager
+    def being_sent(self, stack: Stack, address: str, key: str) -> Iterator[None]:
+        """Both senders at work; at the end all is accepted."""
+        with ThreadPoolExecutor(2) as pool:
+            senders = [
+                pool.submit(self.send_over_http, address, key),
+                pool.submit(self.send_over_broker, stack),
+            ]
+            yield
+        for sender in senders:
+            sender.result()
 
 
 def _mixed(rng: random.Random, rows: Sequence[Sequence[Envelope]]) -> list[Envelope]:

@@ -1,4 +1,4 @@
-"""Gates: the pace of a channel over all processes, and the breaker that opens by one probe."""
+"""Gates: the pace of a channel over all processes, and the breaker that a probe opens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from broker import gates as module
-from broker.gates import LONGEST_WAIT, STRIKES_TO_CLOSE, UNAUTHORIZED_SECONDS, GateClosed, Gates, Reservation
+from broker.gates import LONGEST_WAIT, PROBES, STRIKES_TO_CLOSE, UNAUTHORIZED_SECONDS, GateClosed, Gates, Reservation
 from broker.retry import GATE_SECONDS
 from domain.channels import Channel
 from domain.errors import ShopDown, ShopError, ShopRejected, ShopThrottled, ShopUnauthorized
@@ -177,10 +177,11 @@ async def test_a_closed_gate_lets_nobody_through_until_its_time_is_over(gates: G
     await gates.enter(SHOP)
 
 
-async def test_after_its_time_one_call_probes_and_the_others_wait_for_it(gates: Gates, clock: Clock) -> None:
+async def test_after_its_time_a_few_calls_probe_and_the_others_wait_for_them(gates: Gates, clock: Clock) -> None:
     await close(gates)
     clock.now += GATE_SECONDS[0]
-    await gates.enter(SHOP)
+    for _ in range(PROBES):
+        await gates.enter(SHOP)
     waiting = await refusal(gates)
     assert (waiting.cause, waiting.seconds) == ("shop_down", 0.5)
     await gates.report(SHOP, None)
@@ -258,7 +259,8 @@ async def test_another_process_learns_of_the_closure_when_it_asks_for_permits(
     assert 20.0 < refused.seconds <= 20.3
     assert other.closed_channels() == [SHOP.id]
     clock.now += 20.0
-    await other.enter(SHOP)
+    for _ in range(PROBES):
+        await other.enter(SHOP)
     assert (await refusal(other)).seconds == 0.5
 
 
@@ -305,10 +307,36 @@ async def test_a_closed_channel_leaves_the_others_open(gates: Gates) -> None:
     assert gates.closed_channels() == [SHOP.id]
 
 
-async def test_however_many_ask_at_once_only_one_probes(gates: Gates, clock: Clock) -> None:
+async def test_one_bad_resource_among_the_probes_does_not_keep_the_gate_closed(
+    gates: Gates, store: Store, clock: Clock
+) -> None:
+    await close(gates)
+    clock.now += GATE_SECONDS[0]
+    for _ in range(PROBES):
+        await gates.enter(SHOP)
+    await gates.report(SHOP, DOWN)
+    await gates.report(SHOP, DOWN)
+    await gates.report(SHOP, None)
+    assert store.closed == {}
+    await gates.enter(SHOP)
+
+
+async def test_when_all_probes_fail_the_gate_closes_once_and_for_longer(
+    gates: Gates, store: Store, clock: Clock
+) -> None:
+    await close(gates)
+    clock.now += GATE_SECONDS[0]
+    for _ in range(PROBES):
+        await gates.enter(SHOP)
+    for _ in range(PROBES):
+        await gates.report(SHOP, DOWN)
+    assert [closing[1] for closing in store.closings] == list(GATE_SECONDS[:2])
+
+
+async def test_however_many_ask_at_once_only_a_few_probe(gates: Gates, clock: Clock) -> None:
     await close(gates)
     clock.now += GATE_SECONDS[0]
     shop = channel(calls_per_second=100, burst=50)
     answers = await asyncio.gather(*(gates.enter(shop) for _ in range(10)), return_exceptions=True)
-    assert answers.count(None) == 1
-    assert sum(isinstance(answer, GateClosed) for answer in answers) == 9
+    assert answers.count(None) == PROBES
+    assert sum(isinstance(answer, GateClosed) for answer in answers) == 10 - PROBES

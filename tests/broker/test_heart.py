@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from broker import heart
-from broker.handling import Answer, Run
+from broker.handling import CRASHES_TO_DEATH, Answer, Run
 from broker.heart import Pace
 from broker.ledger import Claim
 from broker.sources import PolledLanes
@@ -187,7 +187,7 @@ async def test_a_channel_that_has_its_share_leaves_the_rest_to_others(house: Sma
         await house.until_state(message, "done")
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), KeyError("x"), RuntimeError(), RecursionError()])
+@pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), KeyError("x"), RuntimeError()])
 async def test_whatever_a_handler_raises_is_a_fatal_retry_and_the_worker_goes_on(
     house: SmallHouse, error: Exception
 ) -> None:
@@ -295,15 +295,15 @@ async def test_work_of_a_deleted_channel_ends_dead_and_the_worker_goes_on(house:
     assert (await house.delivery(message)).state == "done"
 
 
-async def test_a_delivery_that_killed_its_worker_three_times_is_dead_and_its_lane_goes_on(house: SmallHouse) -> None:
+async def test_a_delivery_that_killed_its_worker_too_often_is_dead_and_its_lane_goes_on(house: SmallHouse) -> None:
     killer, after = await house.order_event(1), await house.order_event(1, "order.updated")
-    for _ in range(3):
+    for _ in range(CRASHES_TO_DEATH):
         assert len(await house.ledger.claim("killed", list(HANDLERS), 9)) == 1
         assert await house.ledger.rescue() == 1
     ran: list[str] = []
     await house.work_off(answering(lambda run: ran.append(run.item.envelope.type) or DONE))
     row = await house.delivery(killer)
-    assert (row.state, row.code, row.attempts) == ("dead", "killed_worker", 4)
+    assert (row.state, row.code, row.attempts) == ("dead", "killed_worker", CRASHES_TO_DEATH + 1)
     assert (await house.delivery(after)).state == "done"
     assert ran == ["order.updated"]
 

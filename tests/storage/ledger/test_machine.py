@@ -1,0 +1,246 @@
+"""Whatever happens in whatever order: the ledger and its model agree, and what must hold always holds."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from broker.ledger import Claim, Delivery, Settlement, Verdict
+from domain.moments import to_micros
+from domain.states import DeliveryState
+from storage.database import Database
+from storage.tables import deliveries, lanes, sync_log
+from tests.storage.ledger.model import NEVER, Hold, Item, Model
+from tests.storage.support import ALL_JOBS, Site, done, ended, order, park, retry, stock
+
+WORKERS = ("w1", "w2")
+LEASE = 100.0
+ORDERS = st.tuples(st.just("order"), st.sampled_from("AB"), st.sampled_from(["order.updated", "order.status_changed"]))
+LEVELS = st.tuples(st.just("stock"), st.sampled_from("XY"), st.integers(0, 4))
+OUTCOMES: dict[str, Callable[[Delivery], Verdict]] = {
+    "done": done,
+    "dead": ended(DeliveryState.DEAD),
+    "unknown": ended(DeliveryState.UNKNOWN),
+    "skipped": ended(DeliveryState.SKIPPED),
+    "retry": retry(7),
+    "doubtful": retry(7, unsure=True),
+    "park": park(),
+    "silent": park(seconds=3, logged=False),
+}
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    template: Path
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        path = Path(self.folder.name) / "towpath.db"
+        shutil.copy(self.template, path)
+        self.loop = asyncio.new_event_loop()
+        self.site = Site(Database(f"sqlite:///{path}"))
+        self.site.furnish()
+        self.model = Model(to_micros(self.site.clock.now))
+        self.claims: list[tuple[str, Claim]] = []
+        self.stale: list[tuple[str, Claim]] = []
+        self.finished: dict[str, list[int]] = {}
+        self.born: dict[str, int] = {}
+        self.moved: set[str] = set()
+
+    def teardown(self) -> None:
+        self.site.database.close()
+        self.loop.close()
+        self.folder.cleanup()
+
+    def do(self, awaitable: Any) -> Any:
+        return self.loop.run_until_complete(awaitable)
+
+    @initialize()
+    def workers_begin(self) -> None:
+        for worker in WORKERS:
+            self.do(self.site.beat(worker, LEASE))
+
+    @rule(wanted=st.lists(ORDERS | LEVELS, min_size=1, max_size=4))
+    def admit(self, wanted: list[tuple[str, str, Any]]) -> None:
+        events = [order(name, more) if kind == "order" else stock(name, more) for kind, name, more in wanted]
+        answers = self.do(self.site.admit(*events))
+        ids = {row.message_id: row.id for row in self.site.rows(deliveries)}
+        items = []
+        for (kind, name, more), answer in zip(wanted, answers, strict=True):
+            id = ids[answer.message_id]
+            if kind == "order":
+                items.append(self.model.arrive(id, f"{self.site.main}/order/{name}"))
+            else:
+                items.append(self.model.arrive(id, f"{self.site.main}/stock", f"{name}\x1fw1", more))
+            self.born[id] = len(self.born)
+        assert [answer.deliveries for answer in answers] == [int(item.is_open) for item in items]
+
+    @rule(worker=st.sampled_from(WORKERS), most=st.integers(1, 3), named=st.booleans())
+    def claim(self, worker: str, most: int, named: bool) -> None:
+        due = self.model.due()
+        names = sorted(self.model.lanes()) if named else None
+        claims = self.do(self.site.ledger.claim(worker, ALL_JOBS, most, names))
+        assert {claim.lane for claim in claims} <= due
+        assert len(claims) == (len(due) if named else min(most, len(due)))
+        for claim in claims:
+            self._held(worker, claim)
+
+    def _held(self, worker: str, claim: Claim) -> None:
+        items = self.model.members(claim.lane)
+        assert [each.id for each in claim.deliveries] == [item.id for item in items]
+        for each, item in zip(claim.deliveries, items, strict=True):
+            assert (each.attempt, each.failures, each.unsure) == (item.attempts + 1, item.failures, item.unsure)
+        self.model.held[claim.lane] = Hold(worker, claim.token, items)
+        self.claims.append((worker, claim))
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data(), go_on=st.booleans())
+    def settle(self, data: st.DataObject, go_on: bool) -> None:
+        worker, claim = self.claims.pop(data.draw(st.integers(0, len(self.claims) - 1), label="claim"))
+        outcomes = st.sampled_from(sorted(OUTCOMES))
+        verdicts = tuple(OUTCOMES[data.draw(outcomes, label="outcome")](each) for each in claim.deliveries)
+        jobs = frozenset(ALL_JOBS if go_on else ())
+        (settled,) = self.do(self.site.ledger.settle(worker, [Settlement(claim, verdicts, jobs)]))
+        assert not settled.fenced
+        judged = {verdict.delivery.id: verdict for verdict in verdicts}
+        self.model.settle(claim.lane, lambda item: self._judge(item, judged[item.id]))
+        assert (settled.next_claim is not None) == (go_on and claim.lane in self.model.due())
+        if settled.next_claim is not None:
+            self._held(worker, settled.next_claim)
+        self.stale.append((worker, claim))
+
+    def _judge(self, item: Item, verdict: Verdict) -> None:
+        item.attempts += verdict.logged
+        item.failures += verdict.spends_attempt
+        item.unsure = verdict.unsure
+        item.state = str(verdict.state)
+        if item.is_open:
+            item.due = NEVER if verdict.due_in is None else self.model.now + int(verdict.due_in * 1e6)
+        else:
+            self.finished.setdefault(item.lane, []).append(self.born[item.id])
+
+    @precondition(lambda self: self.stale)
+    @rule(data=st.data())
+    def settle_once_more(self, data: st.DataObject) -> None:
+        """A worker that was taken for dead, or settled already, comes again with an old token."""
+        worker, claim = data.draw(st.sampled_from(self.stale), label="stale")
+        before = self._everything()
+        verdicts = tuple(done(each) for each in claim.deliveries)
+        (settled,) = self.do(self.site.ledger.settle(worker, [Settlement(claim, verdicts)]))
+        assert settled.fenced
+        assert self._everything() == before
+
+    @rule(worker=st.sampled_from(WORKERS))
+    def crash(self, worker: str) -> None:
+        """The lease of a worker ends; what it held is freed, and it begins anew under the same name."""
+        self.do(self.site.beat(worker, -1))
+        freed = self.do(self.site.ledger.rescue())
+        assert freed == len(self.model.interrupt([worker]))
+        self.stale += [each for each in self.claims if each[0] == worker]
+        self.claims = [each for each in self.claims if each[0] != worker]
+        self.do(self.site.beat(worker, LEASE))
+
+    @rule(seconds=st.sampled_from([1, 3, 7, 20]))
+    def time_passes(self, seconds: int) -> None:
+        self.site.clock.advance(seconds)
+        self.model.now += seconds * 1_000_000
+        for worker in WORKERS:
+            self.do(self.site.beat(worker, LEASE))
+
+    @precondition(lambda self: self.model.items)
+    @rule(data=st.data(), discard=st.booleans())
+    def operate(self, data: st.DataObject, discard: bool) -> None:
+        id = data.draw(st.sampled_from(sorted(self.model.items, key=self.born.__getitem__)), label="delivery")
+        self._tell_time_apart()
+        self.moved.add(id)
+        if discard:
+            assert self.do(self.site.desk.discard([id], "no")) == self.model.discard(self.model.items[id])
+        else:
+            assert self.do(self.site.desk.replay([id])) == self.model.replay(self.model.items[id])
+
+    def _tell_time_apart(self) -> None:
+        """Two lanes of one name never come into being in the same microsecond."""
+        self.site.clock.advance(0.000001)
+        self.model.now += 1
+
+    def _everything(self) -> tuple[list[Any], ...]:
+        return tuple(self.site.rows(table) for table in (deliveries, lanes, sync_log))
+
+    @invariant()
+    def ledger_and_model_agree(self) -> None:
+        stored = {
+            row.id: (row.lane, row.seq, row.state, row.attempts, row.failures, row.unsure, row.superseded_by)
+            + ((row.due_at,) if row.state == "open" else ())
+            for row in self.site.rows(deliveries)
+        }
+        assert stored == {
+            item.id: (item.lane, item.seq, item.state, item.attempts, item.failures, item.unsure, item.winner)
+            + ((item.due,) if item.is_open else ())
+            for item in self.model.items.values()
+        }
+
+    @invariant()
+    def nothing_vanishes(self) -> None:
+        assert {row.id for row in self.site.rows(deliveries)} == set(self.born)
+
+    @invariant()
+    def a_lane_exists_while_it_has_open_deliveries_and_has_one_holder_at_most(self) -> None:
+        rows = {row.key: row for row in self.site.rows(lanes)}
+        assert rows.keys() == {row.lane for row in self.site.rows(deliveries) if row.state == "open"}
+        holders = {key: (row.holder, row.token) for key, row in rows.items() if row.holder is not None}
+        assert holders == {lane: (hold.worker, hold.token) for lane, hold in self.model.held.items()}
+        assert {key for key, row in rows.items() if row.state == "running"} == holders.keys()
+
+    @invariant()
+    def of_each_value_one_is_open_besides_the_running_one(self) -> None:
+        waiting = Counter(
+            row.coalesce_key
+            for row in self.site.rows(deliveries)
+            if row.state == "open" and row.coalesce_key is not None and row.token is None
+        )
+        assert all(count == 1 for count in waiting.values())
+
+    @invariant()
+    def what_runs_to_its_end_in_a_fifo_lane_does_so_in_the_order_it_came(self) -> None:
+        kept = {id: number for id, number in self.born.items() if id not in self.moved}
+        for lane, numbers in self.finished.items():
+            if "/order/" in lane:
+                ordered = [number for number in numbers if number in kept.values()]
+                assert ordered == sorted(ordered)
+
+    @invariant()
+    def each_attempt_has_its_row_in_the_log(self) -> None:
+        logged = Counter(row.delivery_id for row in self.site.rows(sync_log) if row.attempt > 0)
+        assert logged == {row.id: row.attempts for row in self.site.rows(deliveries) if row.attempts}
+
+
+@pytest.mark.timeout(180)
+def test_the_ledger_keeps_its_word_whatever_happens(sqlite_template: Path) -> None:
+    machine = type("Machine", (LedgerMachine,), {"template": sqlite_template})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=40,
+            stateful_step_count=30,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
