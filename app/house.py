@@ -86,23 +86,27 @@ async def open_house(settings: Settings, *, exclusive: bool = False, connect: bo
     ``exclusive`` takes the instance lock of a SQLite database (for the roles that work); without ``connect`` the
     transport is not started (for looking and for storing only).
     """
-    database = open_database(settings, exclusive=exclusive)
-    vault = Vault(settings.keys())
-    directory = Directory(vault)
-    ledger = SqlLedger(database, directory)
-    journal = SqlJournalStore(database, topology(), reclaim_all=exclusive and database.dialect == "sqlite")
-    transport = open_transport(settings.broker_url.get_secret_value(), journal=journal, ca_file=settings.broker_ca_file)
-    connectors = Connectors(HttpLimits(total_seconds=settings.call_seconds), settings.hosts())
-    meters, bell = Meters(), Bell()
-    desk = SqlDesk(database, directory, vault, lambda platform: MANIFESTS[platform].version)
-    trusted = frozenset(f"{host}:{port}" for host, port in settings.hosts())
-    operations = Operations(Parts(ledger, desk, transport, connectors.manifest, connectors.open, meters, bell, trusted))
-    try:
+    async with contextlib.AsyncExitStack() as closing:
+        database = open_database(settings, exclusive=exclusive)
+        closing.callback(database.close)
+        vault = Vault(settings.keys())
+        directory = Directory(vault)
+        ledger = SqlLedger(database, directory)
+        journal = SqlJournalStore(database, topology(), reclaim_all=exclusive and database.dialect == "sqlite")
+        url = settings.broker_url.get_secret_value()
+        transport = open_transport(url, journal=journal, ca_file=settings.broker_ca_file)
+        connectors = Connectors(HttpLimits(total_seconds=settings.call_seconds), settings.hosts())
+        closing.push_async_callback(connectors.close)
+        closing.push_async_callback(_close_quietly, transport)
+        meters, bell = Meters(), Bell()
+        desk = SqlDesk(database, directory, vault, lambda platform: MANIFESTS[platform].version)
+        trusted = frozenset(f"{host}:{port}" for host, port in settings.hosts())
+        parts = Parts(ledger, desk, transport, connectors.manifest, connectors.open, meters, bell, trusted)
         if connect:
             await transport.start()
-        yield House(settings, database, ledger, transport, operations, connectors, meters, bell)
-    finally:
-        with contextlib.suppress(Exception):
-            await transport.close()
-        await connectors.close()
-        database.close()
+        yield House(settings, database, ledger, transport, Operations(parts), connectors, meters, bell)
+
+
+async def _close_quietly(transport: Transport) -> None:
+    with contextlib.suppress(Exception):
+        await transport.close()

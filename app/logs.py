@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
 
 import structlog
 
 _SECRET_NAMES = re.compile(r"token|secret|password|authorization|cookie|hmac|api_?key|credential", re.IGNORECASE)
-_SECRET_VALUES = re.compile(r"tp_[A-Za-z0-9_-]{20,}|(?<=://)[^/@\s:]+:[^/@\s]+(?=@)")
+_SECRET_VALUES = re.compile(r"tp_[A-Za-z0-9_-]{20,}|(?<=://)[^/@\s:]*:[^@\s]+(?=@)")
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
-_PHONE = re.compile(r"(?<![\w.:-])\+?\d[\d ()/-]{8,}\d(?![\w.:-])")
+_PHONE = re.compile(r"(?<![\w.:-])(?!\d{4}-\d\d-\d\d(?!\d))\+?\d[\d ()/-]{8,}\d(?![\w.:-])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _LONGEST = 2000
 
@@ -21,11 +21,21 @@ _LONGEST = 2000
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Drop what is secret by name, mask what looks secret or personal, cut what is long (ASVS 5.0, 16.2 and 16.4.1)."""
     for name, value in event.items():
-        if _SECRET_NAMES.search(name):
-            event[name] = "[secret]"
-        elif isinstance(value, str) and name not in ("timestamp", "level"):
-            event[name] = clean(value)
+        if name not in ("timestamp", "level", "_record", "_from_structlog"):
+            event[name] = _redacted(name, value)
     return event
+
+
+def _redacted(name: str, value: Any) -> Any:
+    if _SECRET_NAMES.search(name):
+        return "[secret]"
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _redacted(str(key), each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted("", each) for each in value]
+    return clean(value if isinstance(value, str) else repr(value))
 
 
 def clean(text: str) -> str:

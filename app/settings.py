@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from domain.envelope import explain
 from domain.errors import ConfigurationError
@@ -112,10 +112,12 @@ def load(**overrides: Any) -> Settings:
     """Settings from the environment; ``overrides`` win.
 
     Raises:
-        ConfigurationError: a value is wrong, or a ``TOWPATH_*`` variable is unknown (with the nearest name).
+        ConfigurationError: a value is wrong, or a ``TOWPATH_*`` name, in the environment or the file, is unknown (with the
+            nearest one).
     """
     known = {PREFIX + name.upper() for name in Settings.model_fields}
-    for name in os.environ:
+    in_file = DotEnvSettingsSource(Settings).env_vars
+    for name in (*os.environ, *(name.upper() for name in in_file)):
         if name.startswith(PREFIX) and name not in known | FOREIGN and not name.startswith("TOWPATH_TEST_"):
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {near[0]}?" if near else f" Known: {', '.join(sorted(known))}."

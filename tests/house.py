@@ -10,11 +10,9 @@ import asyncio
 import functools
 import inspect
 import tempfile
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,7 @@ from broker.gates import Gates
 from broker.handling import Answer, Handler, Run
 from broker.heart import Organs, Pace, Worker
 from broker.lease import Lease
-from broker.ledger import Admission, Claim, DueLane, Incoming, Rejection, Settled, Settlement
+from broker.ledger import Admission, Incoming
 from broker.meters import Meters
 from broker.operations import DeliveryRow, LogFilter, LogRow, NewChannel, Operations
 from broker.operations.surface import Parts
@@ -38,123 +36,24 @@ from connectors.registry import MANIFESTS, Connectors
 from consumers import HANDLERS
 from domain.channels import ChannelSettings
 from domain.envelope import Envelope
-from domain.errors import StorageUnavailable
 from domain.events import payload_of
 from domain.ids import new_id
-from domain.moments import utc_now
 from domain.outcomes import Done
 from domain.synclog import Trigger
 from storage.database import Database
 from storage.desk import SqlDesk
 from storage.directory import Directory
 from storage.gate_store import SqlGateStore
-from storage.ledger import SqlLedger
 from storage.ledger.memory import SqlMemory
 from storage.schema import upgrade
 from storage.vault import Vault
+from tests.moody import PATIENCE, HandClock, MoodyLedger, until
 
-PATIENCE = 20.0
 FAST: dict[str, Any] = {"calls_per_second": 10_000.0, "burst": 10_000}
 READ_WRITE = "sandbox-read-write"
 READ_ONLY = "sandbox-read-only"
 PACE = Pace(capacity=16)
 SHIPPED_AT = "2026-03-01T09:30:00Z"
-Condition = Callable[[], object | Awaitable[object]]
-
-
-async def until(condition: Condition, seconds: float = PATIENCE) -> Any:
-    """Wait until ``condition`` (plain or async) gives something true, and give that; fails after ``seconds``."""
-    async with asyncio.timeout(seconds):
-        while True:
-            found = condition()
-            if inspect.isawaitable(found):
-                found = await found
-            if found:
-                return found
-            await asyncio.sleep(0.01)
-
-
-class HandClock:
-    """Runs like the real clock, and can be moved ahead."""
-
-    def __init__(self) -> None:
-        self._ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return utc_now() + self._ahead
-
-    def advance(self, seconds: float) -> None:
-        """Let ``seconds`` pass at once."""
-        self._ahead += timedelta(seconds=seconds)
-
-    def reset(self) -> None:
-        """Be on time again."""
-        self._ahead = timedelta()
-
-
-class MoodyLedger(SqlLedger):
-    """The real ledger, whose database is away for the methods named in ``away``.
-
-    ``refused`` counts the calls that found it away, ``asked`` the others of some methods. Rejections alone are ``file``.
-    """
-
-    def __init__(self, database: Database, directory: Directory, clock: HandClock) -> None:
-        super().__init__(database, directory, clock)
-        self.away: set[str] = set()
-        self.refused: Counter[str] = Counter()
-        self.asked: Counter[str] = Counter()
-        self._patience: dict[str, int] = {}
-
-    def come_back_after(self, method: str, more: int) -> None:
-        """Let a method work again after so many more calls."""
-        self._patience[method] = self.refused[method] + more
-
-    def _ask(self, method: str) -> None:
-        if self._patience.get(method) == self.refused[method]:
-            self.away.discard(method)
-        if method in self.away:
-            self.refused[method] += 1
-            raise StorageUnavailable("The database is away.")
-        self.asked[method] += 1
-
-    async def admit(self, batch: Sequence[Incoming], rejections: Sequence[Rejection] = ()) -> list[Admission]:
-        self._ask("admit" if batch else "file")
-        return await super().admit(batch, rejections)
-
-    async def claim(
-        self,
-        worker: str,
-        job_types: Sequence[str],
-        most: int,
-        lanes: Sequence[str] | None = None,
-        skip: Sequence[str] = (),
-    ) -> list[Claim]:
-        self._ask("claim")
-        return await super().claim(worker, job_types, most, lanes, skip)
-
-    async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[Settled]:
-        self._ask("settle")
-        return await super().settle(worker, settlements)
-
-    async def due_lanes(self, most: int) -> list[DueLane]:
-        self._ask("due_lanes")
-        return await super().due_lanes(most)
-
-    async def mark_sent(self, seqs: Sequence[int]) -> None:
-        self._ask("mark_sent")
-        await super().mark_sent(seqs)
-
-    async def rescue(self, *, alone: bool = False) -> int:
-        self._ask("rescue")
-        return await super().rescue(alone=alone)
-
-    async def hold(self, name: str, holder: str, seconds: float) -> bool:
-        self._ask("hold")
-        return await super().hold(name, holder, seconds)
-
-    async def fire_due(self, most: int) -> int:
-        self._ask("fire_due")
-        return await super().fire_due(most)
 
 
 @dataclass(frozen=True, slots=True)

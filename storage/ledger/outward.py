@@ -45,7 +45,8 @@ def mark_queued(connection: Connection, told: Sequence[DueLane], now: int) -> No
         {"b_key": lane.lane, "b_token": lane.token, "b_since": lane.since}
         for lane in sorted(told, key=lambda lane: lane.lane)
     ]
-    connection.execute(statement.values(state="queued", since=now), rows)
+    if rows:
+        connection.execute(statement.values(state="queued", since=now), rows)
 
 
 def requeue_stale(connection: Connection, job_type: str, before: int) -> int:
@@ -103,8 +104,9 @@ def fire_due(connection: Connection, directory: Directory, most: int, now: int) 
 
 def _latest_due(period: Period, first: int, now: int, schedule_id: str, timezone: str) -> int:
     """The newest due instant that is not in the future; ``first`` is the oldest that passed."""
-    step = period.every or timedelta(days=1)
-    since = from_micros(max(first, now - to_micros(from_micros(0) + step) - 1))
+    # Where clocks change, a day has up to 25 hours.
+    step = period.every or timedelta(hours=25)
+    since = max(from_micros(first), from_micros(now - 1) - step)
     latest = first
     while (due := next_due(period, since, schedule_id=schedule_id, timezone=timezone)) is not None and to_micros(
         due

@@ -242,7 +242,7 @@ def address_of(child: Child) -> str:
     return found[-1]
 
 
-def set_up(stack: Stack) -> Office:
+def set_up(stack: Stack, token: str = "sandbox-read-write") -> Office:
     """What an operator does on the first day; the office has the account's key."""
     database = Database(stack.settings.database, exclusive=False)
     try:
@@ -254,7 +254,7 @@ def set_up(stack: Stack) -> Office:
     if not stack.embedded:
         office.ask(_declare(office.house))
     office.ask(desk.create_account(office.ask(desk.create_organization("Acme")), ACCOUNT, "Acme", "UTC"))
-    new = NewChannel(ACCOUNT, CHANNEL, "Shop", "bright_sites", stack.shop.domain, "sandbox-read-write", PACE)
+    new = NewChannel(ACCOUNT, CHANNEL, "Shop", "bright_sites", stack.shop.domain, token, PACE)
     office.ask(office.house.operations.create_channel(new))
     office.key = office.ask(desk.create_key(ACCOUNT, ["events:write", "read", "operate"])).secret
     return office

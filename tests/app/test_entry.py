@@ -59,10 +59,3 @@ def test_a_database_that_is_away_is_one_sentence_without_its_password(tmp_path: 
     assert "hidden-word" not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert "database" in done.stderr
-
-
-def test_a_broker_that_is_away_is_one_sentence_without_its_password(tmp_path: Path) -> None:
-    done = run(tmp_path, "-m", "app", "topology", "check", TOWPATH_BROKER_URL="amqp://guest:hidden-word@127.0.0.1:9/x")
-    assert done.returncode == 1
-    assert "hidden-word" not in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr

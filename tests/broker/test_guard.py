@@ -71,12 +71,13 @@ async def test_what_a_call_met_is_told_to_the_other_processes_at_the_end_of_the_
         await Gates(SqlGateStore(house.database, house.clock)).enter(channel)
 
 
-async def test_a_closed_gate_is_asked_before_the_lease(house: SmallHouse) -> None:
-    """Its wait takes time, and the lease must be long enough after it."""
-    guard, channel = await guard_of(house, seconds=10.0), await channel_of(house)
-    guard.after(channel, THROTTLED, ShopThrottled("Wait.", retry_after=30.0))
-    with pytest.raises(GateClosed):
-        await guard.before(channel, "/orders", writes=False)
+async def test_a_wait_for_the_permit_that_used_up_the_lease_lets_no_call_pass(house: SmallHouse) -> None:
+    await house.change(calls_per_second=1.0, burst=1)
+    guard, channel = await guard_of(house, seconds=5.0, margin=4.3), await channel_of(house)
+    await guard.before(channel, "/orders", writes=False)
+    with pytest.raises(LeaseLost):
+        await guard.before(channel, "/orders", writes=True)
+    assert not guard.wrote
 
 
 async def test_a_database_that_is_away_is_said_and_never_taken_for_an_open_gate(house: SmallHouse) -> None:

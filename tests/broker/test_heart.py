@@ -308,6 +308,15 @@ async def test_a_delivery_that_killed_its_worker_too_often_is_dead_and_its_lane_
     assert ran == ["order.updated"]
 
 
+async def test_what_was_in_the_hand_of_workers_killed_less_often_runs_again(house: SmallHouse) -> None:
+    message = await house.order_event(1)
+    for _ in range(CRASHES_TO_DEATH - 1):
+        await house.ledger.claim("killed", list(HANDLERS), 9)
+        await house.ledger.rescue()
+    await house.work_off(answering(lambda run: DONE))
+    assert (await house.delivery(message)).state == "done"
+
+
 async def test_stop_finishes_what_is_in_hand_and_takes_nothing_more(house: SmallHouse) -> None:
     handler = Gated()
     async with house.at_work(answering(handler)) as shift:

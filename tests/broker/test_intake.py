@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -15,7 +14,7 @@ from broker.transports.seam import Outgoing, Receipt, Subscription, Taken
 from domain.ids import new_id
 from storage.tables import deliveries, messages
 from tests.broker.roles import intake_at_work, send
-from tests.house import HandClock, SmallHouse, small_house, until
+from tests.house import SmallHouse, small_house, until
 from tests.services.provide import Postgres
 
 
@@ -208,7 +207,9 @@ async def test_a_database_that_goes_away_before_a_refusal_is_filed_loses_no_refu
     assert await house.transport.depth(INBOX) == 0
 
 
-async def test_a_database_server_that_crashes_loses_nothing(postgresql_database: str, postgresql_server: Postgres) -> None:
+async def test_a_database_server_that_crashes_loses_nothing(
+    postgresql_database: str, postgresql_server: Postgres
+) -> None:
     async with small_house(postgresql_database) as house:
         await send(house, order_event(house, 1))
         async with intake_at_work(house):
@@ -279,7 +280,7 @@ async def test_a_rejected_message_with_a_nul_in_its_key_or_headers_stops_nothing
         assert row.code == "not_json" and "order.created.a" in row.routing_key
 
 
-def test_a_batch_is_sorted_into_events_and_rejections_in_order(clock: HandClock, tmp_path: Path) -> None:
+def test_a_batch_is_sorted_into_events_and_rejections_in_order() -> None:
     good = b'{"specversion":"1.0","id":"%d","source":"s","type":"order.created","data":{"external_order_id":"1"}}'
     batch = [
         Taken(INBOX, body, "k", EVENTS, None, None, {}, False, at)

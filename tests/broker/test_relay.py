@@ -21,6 +21,7 @@ from tests.house import HANDLERS, SmallHouse, answering, until
 
 QUEUE = job_queue("order_import")
 
+
 @pytest.fixture(autouse=True)
 def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay, "RECOVER_SECONDS", 0.05)
@@ -30,9 +31,7 @@ def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 def with_oms() -> Topology:
     """The topology with an order system that listens to everything."""
     usual = topology()
-    return replace(
-        usual, queues=(*usual.queues, Queue("oms")), bindings=(*usual.bindings, Binding(OMS, "oms", "#"))
-    )
+    return replace(usual, queues=(*usual.queues, Queue("oms")), bindings=(*usual.bindings, Binding(OMS, "oms", "#")))
 
 
 async def announce(house: SmallHouse, count: int = 1) -> None:

@@ -72,7 +72,17 @@ async def test_a_reference_whose_claim_was_not_settled_goes_back_to_its_queue(ho
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{}", b"[]", b"7", b"\xff", b'{"lane": null}', b'{"lane": "no/such/lane"}', b'{"lane": "a\\u0000b"}', b"[" * 9000],
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"7",
+        b"\xff",
+        b'{"lane": null}',
+        b'{"lane": "no/such/lane"}',
+        b'{"lane": "a\\u0000b"}',
+        b"[" * 9000,
+    ],
 )
 async def test_a_useless_reference_claims_nothing_and_is_acknowledged(house: SmallHouse, body: bytes) -> None:
     lane = await lane_of_order(house, 1)
@@ -149,7 +159,9 @@ async def test_a_lane_that_is_locked_for_a_moment_is_waited_for(postgresql_datab
 
 
 def _somebody_waits(house: SmallHouse) -> bool:
-    query = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
     with house.database.engine.connect() as connection:
         return bool(connection.scalar(query))
 
@@ -163,7 +175,9 @@ async def test_polled_lanes_leave_out_the_channels_that_have_enough(house: Small
     assert claim.lane.endswith("/order/2")
 
 
-async def test_polled_lanes_answer_as_soon_as_there_is_a_ring(house: SmallHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_polled_lanes_answer_as_soon_as_there_is_a_ring(
+    house: SmallHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("broker.sources.POLL_SECONDS", 60.0)
     source = PolledLanes(house.ledger, "worker", list(HANDLERS), house.bell)
     house.bell.ring()

@@ -102,6 +102,7 @@ async def test_a_changed_period_counts_from_now_without_a_restart_and_never_fire
     await schedule(house, "12h")
     async with at_work(timer(house).run):
         house.clock.advance(11 * 3600)
+        await a_few_looks_later(house)
         before = len(await ticks(house))
         await schedule(house, "5m")
         await a_few_looks_later(house)

@@ -112,7 +112,9 @@ async def test_a_pushed_document_saves_the_call(store: Store) -> None:
 
 async def test_a_pushed_document_that_cannot_be_read_is_read_from_the_shop(store: Store) -> None:
     order = store.buy("TEE0001-S")
-    for at, document in enumerate(({"order_id": order}, {"what": "ever"}, {**store.shop.order(order), "line_items": []})):
+    for at, document in enumerate(
+        ({"order_id": order}, {"what": "ever"}, {**store.shop.order(order), "line_items": []})
+    ):
         store.shop.ledger.calls.clear()
         message = await store.house.order_event(order, order=document)
         assert (await store.run(message)).state == ("skipped" if at else "done")

@@ -15,9 +15,7 @@ async def status_event(store: Store, order: object, status: str, **more: str) ->
     ("status", "shown"),
     [("paid", "paid"), ("in_progress", "in_progress"), ("partially_shipped", "split"), ("completed", "completed")],
 )
-async def test_the_status_of_the_oms_is_written_in_the_words_of_the_shop(
-    store: Store, status: str, shown: str
-) -> None:
+async def test_the_status_of_the_oms_is_written_in_the_words_of_the_shop(store: Store, status: str, shown: str) -> None:
     order = store.buy("TEE0001-S")
     row = await store.run(await status_event(store, order, status))
     assert (row.state, row.code) == ("done", "ok")

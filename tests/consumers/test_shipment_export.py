@@ -152,9 +152,7 @@ async def test_the_ship_date_is_the_day_in_the_channels_timezone(store: Store) -
 
 
 @pytest.mark.parametrize("fault", ["reset_after", "half_body"])
-async def test_a_parcel_whose_answer_was_lost_is_found_in_the_shop_and_not_sent_again(
-    store: Store, fault: str
-) -> None:
+async def test_a_parcel_whose_answer_was_lost_is_found_in_the_shop_and_not_sent_again(store: Store, fault: str) -> None:
     order = store.buy("TEE0001-S")
     store.fault(fault, method="POST", path="/shipments$")
     message = await store.house.shipment_event(order, ALL_LINES)
