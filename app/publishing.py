@@ -49,7 +49,7 @@ class _Journal:
 
     def __init__(self, settings: Settings) -> None:
         self._database = open_database(settings, exclusive=False)
-        self._transport = JournalTransport(SqlJournalStore(self._database, topology()))
+        self._transport = JournalTransport(SqlJournalStore(self._database, topology(), reclaim_all=False))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="towpath-journal", daemon=True)
 

@@ -24,8 +24,6 @@ from producers.http import create_app, serve
 
 log = structlog.get_logger(__name__)
 
-MARGIN_SECONDS = 5.0
-
 
 @dataclass(frozen=True, slots=True)
 class Cast:
@@ -61,8 +59,7 @@ async def play(settings: Settings, cast: Cast, stop: asyncio.Event | None = None
     async with open_house(settings, exclusive=True) as house:
         if settings.embedded:
             await house.transport.declare()
-        margin = settings.call_seconds + MARGIN_SECONDS
-        lease = Lease(house.ledger, cast.names, settings.lease_seconds, min(margin, settings.lease_seconds * 0.6))
+        lease = Lease(house.ledger, cast.names, settings.lease_seconds, settings.call_margin)
         await house.ledger.rescue(alone=house.database.dialect == "sqlite")
         await lease.begin()
         log.info("started", roles=cast.names, jobs=list(cast.jobs) or "all")

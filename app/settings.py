@@ -10,13 +10,14 @@ import secrets
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from domain.envelope import explain
 from domain.errors import ConfigurationError
 
 PREFIX = "TOWPATH_"
+MARGIN_SECONDS = 5.0
 FOREIGN = frozenset({"TOWPATH_CRASH_AT", "TOWPATH_CRASH_ONCE_FILE"})
 
 
@@ -49,6 +50,20 @@ class Settings(BaseSettings):
     def _pairs(cls, value: str) -> str:
         parse_hosts(value)
         return value
+
+    @model_validator(mode="after")
+    def _calls_end_before_the_lease(self) -> Settings:
+        if self.call_margin > self.lease_seconds * 0.6:
+            raise ValueError(
+                f"a call of {self.call_seconds:g} s needs TOWPATH_LEASE_SECONDS of at least "
+                f"{self.call_margin / 0.6:.0f}"
+            )
+        return self
+
+    @property
+    def call_margin(self) -> float:
+        """Seconds that must be left of a lease to begin a call: more than a call can take."""
+        return self.call_seconds + MARGIN_SECONDS
 
     @property
     def database(self) -> str:
@@ -112,7 +127,8 @@ def load(**overrides: Any) -> Settings:
     """Settings from the environment; ``overrides`` win.
 
     Raises:
-        ConfigurationError: a value is wrong, or a ``TOWPATH_*`` name, in the environment or the file, is unknown (with the
+        ConfigurationError: a value is wrong, or a ``TOWPATH_*`` name, in the environment or the file, is unknown
+        (with the
             nearest one).
     """
     known = {PREFIX + name.upper() for name in Settings.model_fields}

@@ -89,6 +89,8 @@ class Worker:
         self._settle_bell = Bell()
         self._room_bell = Bell()
         self._stopping = False
+        self._in_hand: dict[str, int] = {}
+        self._astray = False
 
     async def work(self, stop: asyncio.Event) -> None:
         """Claim, run, settle and acknowledge until ``stop`` is set; then finish what is in hand."""
@@ -115,17 +117,33 @@ class Worker:
 
     async def _claim_once(self) -> None:
         room = self._pace.capacity - len(self._running)
-        if room <= 0 or self._lease.remaining < 1.0:
+        if room <= 0 or not self._lease.sufficient:
             await self._room_bell.listen(0.25)
             return
         try:
+            if self._astray:
+                if self._settling.locked():
+                    # The database is still away for the settle: waiting for that here would not hear of a stop.
+                    await self._room_bell.listen(0.25)
+                    return
+                await self._disown()
             claims = await self._source.claims(room, self._skipped_channels())
         except StorageUnavailable as error:
             log.warning("claim_failed", reason=error.sentence)
+            # The claim may have been committed and only its answer lost: then nobody runs what it took.
+            self._astray = True
             await asyncio.sleep(AWAY_SECONDS)
             return
         for claim in claims:
             self._begin(claim)
+
+    async def _disown(self) -> None:
+        """Free what this worker holds without running it: the answer to a claim or settle was lost on the way."""
+        async with self._settling:
+            freed = await self._organs.ledger.disown(self._lease.worker, dict(self._in_hand))
+        self._astray = False
+        if freed:
+            log.warning("lanes_found_again", count=freed)
 
     def _skipped_channels(self) -> list[str]:
         most = max(1, int(self._pace.capacity * self._pace.channel_share))
@@ -133,6 +151,7 @@ class Worker:
         return [*busy, *self._organs.gates.closed_channels()]
 
     def _begin(self, claim: Claim) -> None:
+        self._in_hand[claim.lane] = claim.token
         task = asyncio.create_task(self._run(claim))
         self._running.add(task)
         self._per_channel[claim.channel_id] += 1
@@ -153,8 +172,9 @@ class Worker:
         guard = RunGuard(self._lease, self._organs.gates)
         started = self._organs.clock()
         answers: list[Answer] | Exception
+        seen: dict[str, Channel] = {}
         try:
-            answers = await asyncio.wait_for(self._handle(claim, guard), self._pace.run_seconds)
+            answers = await asyncio.wait_for(self._handle(claim, guard, seen), self._pace.run_seconds)
         except LeaseLost as error:
             answers = error
             log.warning("lease_lost", lane=claim.lane, reason=error.sentence)
@@ -167,13 +187,17 @@ class Worker:
         except StorageUnavailable as error:
             log.warning("gates_not_told", lane=claim.lane, reason=error.sentence)
         verdicts = self._judge(claim, answers, guard, Attempt(started, self._organs.clock()))
-        self._finished.append(Settlement(claim, verdicts, frozenset() if self._stopping else self._jobs))
+        go_on = frozenset() if self._stopping else self._jobs
+        self._finished.append(Settlement(claim, verdicts, go_on, seen.get(claim.lane)))
         self._settle_bell.ring()
 
-    async def _handle(self, claim: Claim, guard: RunGuard) -> list[Answer]:
+    async def _handle(self, claim: Claim, guard: RunGuard, seen: dict[str, Channel]) -> list[Answer]:
+        """The handler's answers; ``seen`` gets the channel as this run knew it."""
         if not claim.deliveries:
             return []
         channel = await self._organs.ledger.channel(claim.channel_id)
+        if channel is not None:
+            seen[claim.lane] = channel
         refused = refusal_of(channel, claim)
         if channel is None or refused is not None:
             return [refused or CHANNEL_DELETED] * len(claim.deliveries)
@@ -196,11 +220,12 @@ class Worker:
         """One verdict per delivery; the calls of a shared run are told once, on the first that made something
         happen.
         """
+        closed = claim.channel_id in self._organs.gates.closed_channels()
         silent = replace(attempt, calls=())
         told = replace(attempt, calls=tuple(guard.calls))
         if isinstance(answers, Exception):
             verdicts = [
-                judge_error(answers, delivery, told if not at else silent)
+                judge_error(answers, delivery, told if not at else silent, gate_closed=closed)
                 for at, delivery in enumerate(claim.deliveries)
             ]
         else:
@@ -209,11 +234,13 @@ class Worker:
                 0,
             )
             verdicts = [
-                _verdict_of(answer, delivery, told if at == bearer else silent)
+                _verdict_of(answer, delivery, told if at == bearer else silent, gate_closed=closed)
                 for at, (answer, delivery) in enumerate(zip(answers, claim.deliveries, strict=True))
             ]
         return tuple(
-            replace(each, unsure=guard.wrote or each.delivery.unsure) if each.state in MAY_RUN_AGAIN else each
+            replace(each, unsure=guard.wrote or each.unsure or each.delivery.unsure)
+            if each.state in MAY_RUN_AGAIN
+            else each
             for each in verdicts
         )
 
@@ -244,6 +271,7 @@ class Worker:
                 return await self._organs.ledger.settle(self._lease.worker, batch)
             except StorageUnavailable as error:
                 log.warning("settle_failed", waiting=len(batch), reason=error.sentence)
+                self._astray = True
                 if self._stopping and self._lease.remaining <= 0:
                     return [Settled(each.claim.lane, fenced=True) for each in batch]
                 await asyncio.sleep(AWAY_SECONDS)
@@ -257,6 +285,8 @@ class Worker:
 
     def _after_settle(self, batch: list[Settlement], settled: list[Settled]) -> None:
         for settlement, answer in zip(batch, settled, strict=True):
+            if self._in_hand.get(answer.lane) == settlement.claim.token:
+                del self._in_hand[answer.lane]
             if answer.fenced:
                 log.warning("fenced", lane=answer.lane, token=settlement.claim.token)
                 self._organs.meters.fenced.inc()
@@ -267,8 +297,10 @@ class Worker:
         self._organs.bell.ring()
 
 
-def _verdict_of(answer: Answer, delivery: Delivery, attempt: Attempt) -> Verdict:
-    return judge_error(answer, delivery, attempt) if isinstance(answer, Exception) else judge(answer, delivery, attempt)
+def _verdict_of(answer: Answer, delivery: Delivery, attempt: Attempt, *, gate_closed: bool) -> Verdict:
+    if isinstance(answer, Exception):
+        return judge_error(answer, delivery, attempt, gate_closed=gate_closed)
+    return judge(answer, delivery, attempt)
 
 
 def _failed(settlement: Settlement, error: Exception) -> Settlement:

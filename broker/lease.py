@@ -57,13 +57,18 @@ class Lease:
         """Seconds left."""
         return self._until - time.monotonic()
 
+    @property
+    def sufficient(self) -> bool:
+        """Whether there is time for another call."""
+        return self.remaining >= self._margin
+
     def ensure(self) -> None:
         """Check that there is time for another call.
 
         Raises:
             LeaseLost: there is not; the run must stop and write nothing.
         """
-        if self.remaining < self._margin:
+        if not self.sufficient:
             raise LeaseLost(
                 f"Only {max(self.remaining, 0):.0f} s of the lease are left; {self._margin:.0f} s are needed for a "
                 f"call."

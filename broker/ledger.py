@@ -130,12 +130,14 @@ class Verdict:
 class Settlement:
     """All verdicts of one claim, settled in one transaction or not at all.
 
-    ``go_on`` asks to keep the lane for its next delivery where that one is due and of a job in ``go_on``.
+    ``channel`` is the channel as the run knew it. ``go_on`` asks to keep the lane for its next delivery where that
+    one is due and of a job in ``go_on``.
     """
 
     claim: Claim
     verdicts: tuple[Verdict, ...]
     go_on: frozenset[str] = frozenset()
+    channel: Channel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,9 @@ class Memory(Protocol):
     async def sent_shipments(self, channel_id: str, external_order_id: str) -> Mapping[str, str]:
         """Shop shipment id → our shipment id, of all parcels of an order the shop already has."""
 
+    async def shipment_doubted(self, account_id: str, channel_id: str, external_order_id: str) -> bool:
+        """Whether a shipment of an order ended without our knowing if it reached the shop."""
+
     async def stock_levels(self, account_id: str, skus: Sequence[str] | None) -> Sequence[StockLevel]:
         """The last known levels in all warehouses; of every SKU where ``skus`` is ``None``."""
 
@@ -231,6 +236,12 @@ class Ledger(Protocol):
         """Free the lanes of workers whose lease is over or whose process is provably gone; how many lanes.
 
         ``alone`` says that no other process can be alive on this database: then every worker is gone.
+        """
+
+    async def disown(self, worker: str, in_hand: Mapping[str, int]) -> int:
+        """Free the lanes a worker holds without knowing: all but those ``in_hand`` (lane to token); how many.
+
+        A claim or settle whose answer was lost may have made it the holder of lanes that nobody runs.
         """
 
     async def due_lanes(self, most: int) -> list[DueLane]:

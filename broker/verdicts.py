@@ -8,10 +8,15 @@ Park                      open         as asked                  no
 ShopRejected              dead         -                         -
 ShopUnauthorized          open         60 s                      no
 ShopThrottled             open         Retry-After               no
-ShopDown, no answer       open         gate                      no
-ShopDown, 5xx             open         retry ladder; then dead   yes
+ShopDown, no answer,
+  gate closed by it       open         gate                      no
+ShopDown otherwise        open         retry ladder; then dead   yes
 ShopOutcomeUnknown        open+unsure  retry ladder; then unknown yes
 GateClosed                open         until it opens            no, and no log row for a repeated wait
+InputError                dead         -                         -
+StorageUnavailable,
+  LeaseLost               open         1 s                       no
+another TowpathError      open         retry ladder; then dead   yes
 anything else             open         retry ladder; then dead   yes (Fatal)
 """
 
@@ -25,11 +30,13 @@ from broker.ledger import Delivery, Verdict
 from broker.retry import wait_after
 from domain.errors import (
     InputError,
+    LeaseLost,
     ShopDown,
     ShopOutcomeUnknown,
     ShopRejected,
     ShopThrottled,
     ShopUnauthorized,
+    StorageUnavailable,
     TowpathError,
 )
 from domain.outcomes import Dead, Done, Effects, Outcome, Park, Retry, Skipped, Superseded, Unknown
@@ -102,7 +109,7 @@ def _final(outcome: Outcome, delivery: Delivery, attempt: Attempt) -> Verdict:
 def _retry(outcome: Retry, delivery: Delivery, attempt: Attempt, level: Level, *, unsure: bool = False) -> Verdict:
     wait = wait_after(delivery.failures + 1, delivery.id)
     if wait is None:
-        if unsure:
+        if unsure or delivery.unsure:
             return _final(
                 Unknown(
                     f"{outcome.sentence} It could not be found out in {delivery.failures + 1} tries: look into the "
@@ -124,8 +131,9 @@ def _retry(outcome: Retry, delivery: Delivery, attempt: Attempt, level: Level, *
     )  # fmt: skip
 
 
-def judge_error(error: Exception, delivery: Delivery, attempt: Attempt) -> Verdict:
-    """The verdict for what a handler raised."""
+def judge_error(error: Exception, delivery: Delivery, attempt: Attempt, *, gate_closed: bool = False) -> Verdict:
+    """The verdict for what a handler raised. ``gate_closed`` tells whether the channel's gate took it for the shop's
+    trouble: an answer that never comes, while all others do, is the delivery's own."""
     match error:
         case GateClosed():
             parked = Park(error.sentence, error.code, error.cause, error.seconds)  # type: ignore[arg-type]
@@ -138,12 +146,14 @@ def judge_error(error: Exception, delivery: Delivery, attempt: Attempt) -> Verdi
             )
         case ShopThrottled():
             parked = Park(error.sentence, error.code, "throttled", error.retry_after or 1.0)
-        case ShopDown() if error.status is None:
+        case ShopDown() if error.status is None and gate_closed:
             parked = Park(error.sentence, error.code, "shop_down", 1.0)
         case ShopOutcomeUnknown():
             return _retry(Retry(error.sentence, error.code), delivery, attempt, Level.ERROR, unsure=True)
         case ShopRejected() | InputError():
             return _final(Dead(error.sentence, error.code), delivery, attempt)
+        case StorageUnavailable() | LeaseLost():
+            return _our_own_trouble(error, delivery, attempt)
         case TowpathError():
             return _retry(Retry(error.sentence, error.code), delivery, attempt, Level.ERROR)
         case _:
@@ -152,3 +162,11 @@ def judge_error(error: Exception, delivery: Delivery, attempt: Attempt) -> Verdi
             )
             return _retry(Retry(sentence, "unexpected"), delivery, attempt, Level.FATAL)
     return judge(parked, delivery, attempt)
+
+
+def _our_own_trouble(error: TowpathError, delivery: Delivery, attempt: Attempt) -> Verdict:
+    """Database or lease failed us: that is no failure of the delivery, and nothing was found out about it."""
+    return _verdict(
+        delivery, attempt, DeliveryState.OPEN, "Retry", Level.WARNING, code=error.code, sentence=error.sentence,
+        cause="retry", due_in=1.0, unsure=delivery.unsure, logged=bool(attempt.calls),
+    )  # fmt: skip

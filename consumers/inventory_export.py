@@ -113,12 +113,12 @@ def _answer(run: Run, item: Item, plan: _Plan, result: StockResult) -> Answer:
 
 
 def _stored(run: Run, sku: str, level: StockLevel, plan: _Plan, result: StockResult) -> Answer:
-    """The level is remembered, and the shop has it, or needs nothing, or waits for the schedule."""
+    """The level was remembered when its event came in; the shop has it, or needs nothing, or waits for the schedule."""
     if sku in result.confirmed:
         quantity = result.confirmed[sku]
-        effects = Effects(Counts(updated=1), (level, ConfirmedStock(sku, quantity)))
+        effects = Effects(Counts(updated=1), (ConfirmedStock(sku, quantity),))
         return Done(f"Stock of {sku} is {quantity} in the shop.", effects=effects)
-    effects = Effects(Counts(skipped=1), (level,))
+    effects = Effects(Counts(skipped=1))
     mode = run.channel.settings.stock_mode
     if mode is StockMode.REAL_TIME and sku in plan.wanted:
         return Skipped(f"The shop has {plan.wanted[sku]} of {sku} already.", "unchanged", effects)

@@ -25,7 +25,8 @@ async def _find_changed(run: Run) -> Outcome:
     """List orders changed since the last success minus an overlap; each new state becomes an event of its own.
 
     The event's id holds order and ``updated_at``, so an order seen twice is imported once, and each order waits,
-    retries and fails in its own lane. The cursor moves in the same transaction that stores those events.
+    retries and fails in its own lane. The cursor moves in the same transaction that stores those events, to the
+    newest change seen: it is the shop's clock that counts, which may be behind ours.
     """
     until = run.clock()
     cursor = await run.memory.cursor(run.channel.id, "order_import")
@@ -47,7 +48,7 @@ async def _find_changed(run: Run) -> Outcome:
         f"{len(found)} orders changed in the shop, {len(fresh)} of them new to us.",
         effects=Effects(
             counts=Counts(read=len(found), created=len(fresh), skipped=len(found) - len(fresh)),
-            records=(CursorMoved("order_import", until),),
+            records=(CursorMoved("order_import", max(order.updated_at for order in found)),) if found else (),
             follow_ups=follow_ups,
         ),
     )

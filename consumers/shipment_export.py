@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from broker.handling import Run
@@ -28,11 +29,23 @@ async def shipment_export(run: Run) -> Outcome:
     if isinstance(method, Park):
         return method
     parcel = _parcel(run, payload, method, lines)
-    found = await _sent_before(run, parcel) if run.item.delivery.unsure else None
+    found = await _sent_before(run, parcel) if await _is_doubtful(run, payload) else None
     shipment = found or await run.shop.create_shipment(parcel)
+    done = _done(payload, shipment, recovered=found is not None, unmapped=method is None)
     if run.channel.settings.update_order_with_last_shipment:
-        await run.shop.set_order_shipment(parcel)
-    return _done(payload, shipment, recovered=found is not None, unmapped=method is None)
+        try:
+            await run.shop.set_order_shipment(parcel)
+        except ShopRejected as error:
+            # The shipment is there and must be remembered, whatever becomes of the order's own copy of it.
+            return replace(done, sentence=f"{done.sentence} {error.sentence}", code="order_not_updated", warning=True)
+    return done
+
+
+async def _is_doubtful(run: Run, payload: ShipmentCreated) -> bool:
+    """Whether this parcel, or another of its order, may have reached the shop without our knowing."""
+    if run.item.delivery.unsure:
+        return True
+    return await run.memory.shipment_doubted(run.channel.account_id, run.channel.id, payload.external_order_id)
 
 
 def _done(payload: ShipmentCreated, shipment: ShopShipment, *, recovered: bool, unmapped: bool) -> Done:

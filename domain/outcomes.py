@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from domain.orders import OrderRecord
 from domain.shipments import SentShipment
-from domain.stock import ConfirmedStock, StockLevel
+from domain.stock import ConfirmedStock
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class CursorMoved:
     until: datetime
 
 
-Record = OrderRecord | SentShipment | StockLevel | ConfirmedStock | CursorMoved
+Record = OrderRecord | SentShipment | ConfirmedStock | CursorMoved
 """What a handler may ask the settle to remember, in the same transaction as its outcome."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, select, update
 
 from broker.gates import Reservation
 from domain.moments import Clock, to_micros, utc_now
@@ -41,16 +41,11 @@ class SqlGateStore:
                 sentence=sentence[:500],
             )
             new = statement.excluded
-            later = case((gates.c.closed_until > new.closed_until, gates.c.closed_until), else_=new.closed_until)
             connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=["channel_id"],
-                    set_={
-                        "closed_until": later,
-                        "cause": new.cause,
-                        "strikes": new.strikes,
-                        "sentence": new.sentence,
-                    },
+                    set_={name: new[name] for name in ("closed_until", "cause", "strikes", "sentence")},
+                    where=gates.c.closed_until <= new.closed_until,
                 )
             )
 
@@ -75,16 +70,18 @@ def _reserve(
 ) -> Reservation:
     query = select(gates).where(gates.c.channel_id == channel_id)
     row = connection.execute(locking(connection, query)).first()
-    if row is not None and row.closed_until > now:
+    if row is None:
+        # The first of all processes that ask makes the row; the others wait for it.
+        connection.execute(upsert(connection, gates).values(channel_id=channel_id).on_conflict_do_nothing())
+        row = connection.execute(locking(connection, query)).one()
+    if row.closed_until > now:
         return Reservation(0, closed_for=(row.closed_until - now) / 1e6, cause=row.cause, sentence=row.sentence)
     interval = 1e6 / per_second
-    arrival = max(row.arrival if row is not None else 0, now)
+    arrival = max(row.arrival, now)
     room = int((now + burst * interval - arrival) // interval)
     granted = max(0, min(count, room))
     if granted:
-        statement = upsert(connection, gates).values(channel_id=channel_id, arrival=int(arrival + granted * interval))
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=["channel_id"], set_={"arrival": statement.excluded.arrival})
-        )
+        moved = update(gates).where(gates.c.channel_id == channel_id).values(arrival=int(arrival + granted * interval))
+        connection.execute(moved)
         return Reservation(granted)
     return Reservation(0, wait=max((arrival - now - (burst - 1) * interval) / 1e6, 0.001))

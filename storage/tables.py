@@ -101,7 +101,6 @@ rejections = Table(
     Column("digest", LargeBinary(16), nullable=False, unique=True),
     Column("origin", String(40), nullable=False),
     Column("routing_key", String(255), nullable=False),
-    Column("account", String(64)),
     Column("code", String(40), nullable=False),
     Column("sentence", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
@@ -147,6 +146,13 @@ deliveries = Table(
         sqlite_where=text("state = 'open'"),
         postgresql_where=text("state = 'open'"),
     ),
+    Index(
+        "ix_deliveries_coalesce",
+        "lane",
+        "coalesce_key",
+        sqlite_where=text("state = 'open' AND coalesce_key IS NOT NULL"),
+        postgresql_where=text("state = 'open' AND coalesce_key IS NOT NULL"),
+    ),
     Index("ix_deliveries_key", "account_id", "business_key"),
     Index("ix_deliveries_state", "state", "created_at"),
 )
@@ -176,6 +182,13 @@ lanes = Table(
         "holder",
         sqlite_where=text("holder IS NOT NULL"),
         postgresql_where=text("holder IS NOT NULL"),
+    ),
+    Index(
+        "ix_lanes_queued",
+        "job_type",
+        "since",
+        sqlite_where=text("state = 'queued'"),
+        postgresql_where=text("state = 'queued'"),
     ),
     Index("ix_lanes_channel", "channel_id", "state"),
 )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import Executable
 
 from broker.bell import Bell
@@ -281,6 +282,14 @@ def answering(answer: Callable[[Run], Awaitable[Answer] | Answer]) -> dict[str, 
 
 
 DONE = Done("It is done.")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> Iterator[None]:
+    """Log lines without drawn tracebacks, which take longer than the tests that provoke them."""
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -53,12 +53,14 @@ class HandClock:
 class MoodyLedger(SqlLedger):
     """The real ledger, whose database is away for the methods named in ``away``.
 
+    For those in ``deaf`` the database does its work and the answer is lost on the way, once each.
     ``refused`` counts the calls that found it away, ``asked`` the others. Admitting nothing but rejections is ``file``.
     """
 
     def __init__(self, database: Database, directory: Directory, clock: HandClock) -> None:
         super().__init__(database, directory, clock)
         self.away: set[str] = set()
+        self.deaf: set[str] = set()
         self.refused: Counter[str] = Counter()
         self.asked: Counter[str] = Counter()
         self._patience: dict[str, int] = {}
@@ -75,6 +77,11 @@ class MoodyLedger(SqlLedger):
             raise StorageUnavailable("The database is away.")
         self.asked[method] += 1
 
+    def _lose(self, method: str) -> None:
+        if method in self.deaf:
+            self.deaf.discard(method)
+            raise StorageUnavailable("The connection broke before the answer came.")
+
     async def admit(self, batch: Sequence[Incoming], rejections: Sequence[Rejection] = ()) -> list[Admission]:
         self._ask("admit" if batch else "file")
         return await super().admit(batch, rejections)
@@ -88,11 +95,16 @@ class MoodyLedger(SqlLedger):
         skip: Sequence[str] = (),
     ) -> list[Claim]:
         self._ask("claim")
-        return await super().claim(worker, job_types, most, lanes, skip)
+        found = await super().claim(worker, job_types, most, lanes, skip)
+        if found:
+            self._lose("claim")
+        return found
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[Settled]:
         self._ask("settle")
-        return await super().settle(worker, settlements)
+        found = await super().settle(worker, settlements)
+        self._lose("settle")
+        return found
 
     async def due_lanes(self, most: int) -> list[DueLane]:
         self._ask("due_lanes")

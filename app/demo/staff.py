@@ -73,13 +73,11 @@ class Towpath:
         )  # fmt: skip
 
     def _restart_when_dead(self) -> None:
-        while not self._stopping:
+        while self.crashes <= 20:
             code = self._process.wait()
             if self._stopping:
                 return
             self.crashes += 1
-            if self.crashes > 20:
-                return
             self._file.write(f"-- ended with {code}; started again\n")
             self._file.flush()
             self._process = self._start()

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, exists, or_, select
 
 from broker.operations.values import (
     DeliveryRow,
@@ -19,6 +19,7 @@ from broker.operations.values import (
 )
 from domain.jobs import JOB_TYPES
 from domain.moments import from_micros, to_micros
+from domain.states import FINAL
 from storage.ledger.rows import NEVER_DUE
 from storage.sql import chunks
 from storage.tables import (
@@ -31,6 +32,24 @@ from storage.tables import (
     rejections,
     sync_log,
 )
+
+_earlier = deliveries.alias("earlier")
+_is_behind = exists().where(
+    _earlier.c.lane == deliveries.c.lane, _earlier.c.state == "open", _earlier.c.seq < deliveries.c.seq
+)
+_is_bulk = lanes.c.kind == "bulk"
+
+_shown_state: ColumnElement[str] = case(
+    (deliveries.c.state != "open", deliveries.c.state),
+    (deliveries.c.token.is_not(None), "running"),
+    (_is_bulk & (deliveries.c.due_at >= NEVER_DUE), "parked"),
+    (_is_bulk & (deliveries.c.cause != ""), "waiting"),
+    (_is_bulk, "ready"),
+    (_is_behind, "behind"),
+    (lanes.c.state == "queued", "ready"),
+    else_=lanes.c.state,
+)
+"""A final state, or how an open delivery stands: ready, running, waiting, parked, or behind an earlier one."""
 
 
 def logs(connection: Connection, wanted: LogFilter) -> list[LogRow]:
@@ -147,17 +166,10 @@ def _concerned(wanted: MessageFilter) -> Select[Any]:
     query = select(deliveries.c.message_id).join(channels, channels.c.id == deliveries.c.channel_id)
     if wanted.channel is not None:
         query = query.where(channels.c.code == wanted.channel)
-    lane_states = {
-        "ready": ("ready", "queued"),
-        "running": ("running",),
-        "waiting": ("waiting",),
-        "parked": ("parked",),
-    }
-    if wanted.state in lane_states:
-        query = query.join(lanes, lanes.c.key == deliveries.c.lane)
-        query = query.where(deliveries.c.state == "open", lanes.c.state.in_(lane_states[wanted.state]))
-    elif wanted.state is not None:
-        query = query.where(deliveries.c.state == wanted.state)
+    if wanted.state is not None:
+        if wanted.state not in FINAL:
+            query = query.where(deliveries.c.state == "open")
+        query = query.outerjoin(lanes, lanes.c.key == deliveries.c.lane).where(_shown_state == wanted.state)
     return query
 
 
@@ -165,49 +177,24 @@ def _with_deliveries(connection: Connection, rows: Sequence[Row[Any]]) -> list[M
     of_message: dict[str, list[DeliveryRow]] = defaultdict(list)
     for part in chunks([row.id for row in rows]):
         query = (
-            select(deliveries, channels.c.code.label("channel"), lanes.c.state.label("lane_state"), lanes.c.kind)
+            select(deliveries, channels.c.code.label("channel"), _shown_state.label("shown"))
             .join(channels, channels.c.id == deliveries.c.channel_id)
             .outerjoin(lanes, lanes.c.key == deliveries.c.lane)
             .where(deliveries.c.message_id.in_(part))
             .order_by(deliveries.c.created_at)
         )
-        found = connection.execute(query).all()
-        heads = _heads(connection, {row.lane for row in found if row.state == "open" and row.kind == "fifo"})
-        for row in found:
-            of_message[row.message_id].append(_delivery_row(row, heads))
+        for row in connection.execute(query):
+            of_message[row.message_id].append(_delivery_row(row))
     return [_message_row(row, of_message[row.id]) for row in rows]
 
 
-def _heads(connection: Connection, keys: set[str]) -> set[str]:
-    """Ids of the deliveries that are first in their FIFO lanes."""
-    found: dict[str, str] = {}
-    for part in chunks(sorted(keys)):
-        query = select(deliveries.c.lane, deliveries.c.id).where(
-            deliveries.c.lane.in_(part), deliveries.c.state == "open"
-        )
-        for lane, delivery in connection.execute(query.order_by(deliveries.c.seq.desc())):
-            found[lane] = delivery
-    return set(found.values())
-
-
-def shown_state(row: Any, heads: set[str]) -> str:
-    """A final state, or how an open delivery stands: ready, running, waiting, parked, or behind an earlier one."""
-    if row.state != "open":
-        return str(row.state)
-    if row.kind == "fifo" and row.id not in heads:
-        return "behind"
-    if row.kind == "bulk" and row.lane_state != "running":
-        return "parked" if row.due_at >= NEVER_DUE else "waiting" if row.cause else "ready"
-    return {"queued": "ready", None: "ready"}.get(row.lane_state, str(row.lane_state))
-
-
-def _delivery_row(row: Row[Any], heads: set[str]) -> DeliveryRow:
+def _delivery_row(row: Row[Any]) -> DeliveryRow:
     return DeliveryRow(
         id=row.id,
         message_id=row.message_id,
         channel=row.channel,
         job=row.job_type,
-        state=shown_state(row, heads),
+        state=row.shown,
         cause=row.cause,
         code=row.code,
         sentence=row.sentence,

@@ -124,10 +124,9 @@ def _schedule_row(connection: Connection, row: Row[Any]) -> ScheduleRow:
         sync_log.c.trigger.in_(("schedule", "manual")),
         sync_log.c.attempt > 0,
     )
-    last = connection.execute(runs.order_by(sync_log.c.finished_at.desc()).limit(1)).first()
-    success = connection.execute(
-        runs.where(sync_log.c.outcome == "Done").order_by(sync_log.c.finished_at.desc()).limit(1)
-    ).first()
+    newest_first = runs.order_by(sync_log.c.finished_at.desc(), sync_log.c.id.desc()).limit(1)
+    last = connection.execute(newest_first).first()
+    success = connection.execute(newest_first.where(sync_log.c.outcome == "Done")).first()
     return ScheduleRow(
         account=row.account,
         channel=row.channel,

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from broker.operations.values import KeyHolder, NewChannel, NewKey
@@ -60,6 +60,8 @@ def create_account(connection: Connection, organization_id: str, code: str, name
         ) from None
     if connection.scalar(select(accounts.c.id).where(accounts.c.code == check_code(code))):
         raise InputError(f"There is an account {code!r} already.", code="code_taken")
+    if connection.scalar(select(organizations.c.id).where(organizations.c.id == organization_id)) is None:
+        raise UnknownName(f"There is no organization {organization_id!r}.", code="unknown_organization")
     made = new_id()
     connection.execute(
         insert(accounts).values(
@@ -146,7 +148,8 @@ def change_channel(
     if enabled:
         unlock(connection, made, "channel", now)
     if token is not None:
-        connection.execute(delete(gates).where(gates.c.channel_id == made, gates.c.cause == "unauthorized"))
+        closed = update(gates).where(gates.c.channel_id == made, gates.c.cause == "unauthorized")
+        connection.execute(closed.values(closed_until=0, cause="", strikes=0, sentence=""))
         unlock(connection, made, "unauthorized", now)
     if settings is not None:
         unlock(connection, made, "mapping", now)

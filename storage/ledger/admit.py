@@ -13,13 +13,15 @@ from sqlalchemy import Connection, bindparam, select, update
 from broker.ledger import Admission, Incoming, Rejection
 from domain.channels import Channel
 from domain.errors import IdentityConflict, InputError, UnknownName
-from domain.events import Tick, business_key
+from domain.events import StockChanged, Tick, business_key
 from domain.ids import new_id
 from domain.jobs import JobType, Place, jobs_for, place_of
-from domain.moments import to_micros
+from domain.moments import from_micros, to_micros
+from domain.stock import StockLevel, is_newer
 from domain.synclog import Trigger
 from storage.directory import Directory, Snapshot
 from storage.ledger.lines import Newcomer, line_up
+from storage.ledger.records import remember_levels
 from storage.sql import chunks, upsert
 from storage.tables import messages, orders, rejections
 
@@ -51,6 +53,7 @@ def admit(
     events = [entry for entry in checked if isinstance(entry, _Event)]
     _store_messages(connection, events)
     fresh = [event for event in events if event.admission is None]
+    remember_levels(connection, _newest_levels(fresh))
     jobs = line_up(connection, [newcomer for event in fresh for newcomer in _newcomers(event)], now)
     for event in fresh:
         event.admission = Admission(event.row["id"], jobs=tuple(jobs[event.row["id"]]))
@@ -58,6 +61,22 @@ def admit(
     return [
         entry.admission or Admission() if isinstance(entry, _Event) else Admission(error=entry) for entry in checked
     ]
+
+
+def _newest_levels(events: Sequence[_Event]) -> list[tuple[str, StockLevel]]:
+    """The newest stock level of each account, SKU and warehouse among new events."""
+    newest: dict[tuple[str, str, str], StockLevel] = {}
+    for event in events:
+        change = event.incoming.payload
+        if not isinstance(change, StockChanged):
+            continue
+        time = from_micros(event.row["event_time"])
+        level = StockLevel(change.sku, change.warehouse, change.total, change.allocated, change.version, time)
+        place = (event.row["account_id"], change.sku, change.warehouse)
+        known = newest.get(place)
+        if known is None or is_newer((level.version, to_micros(level.time)), (known.version, to_micros(known.time))):
+            newest[place] = level
+    return [(place[0], level) for place, level in newest.items()]
 
 
 def _check(

@@ -14,6 +14,8 @@ from storage.ledger.rows import delivery_query, to_delivery
 from storage.sql import chunks, locking
 from storage.tables import deliveries, lanes
 
+CLOCKS_APART = 2_000_000
+"""How far the clocks of relay and worker may differ, in microseconds."""
 BULK_LIMIT = 2000
 """Deliveries of a bulk lane taken at once."""
 
@@ -27,16 +29,21 @@ def claim(
     skip: Sequence[str],
     now: int,
 ) -> list[Claim]:
-    """Take up to ``most`` due lanes, oldest due first; a lane somebody holds is never taken."""
-    query = select(lanes.c.key).where(lanes.c.job_type.in_(job_types), lanes.c.due_at <= now)
+    """Take up to ``most`` due lanes, oldest due first; a lane somebody holds is never taken.
+
+    A named lane was found due by the relay, whose clock may be a little ahead of this worker's.
+    """
+    query = select(lanes.c.key).where(lanes.c.job_type.in_(job_types))
     if skip:
         query = query.where(lanes.c.channel_id.not_in(skip))
     if named is None:
-        query = query.where(lanes.c.state.in_(("ready", "waiting"))).order_by(lanes.c.due_at).limit(most)
+        query = query.where(lanes.c.state.in_(("ready", "waiting")), lanes.c.due_at <= now)
+        query = query.order_by(lanes.c.due_at).limit(most)
     else:
-        query = query.where(lanes.c.key.in_(named), lanes.c.state.in_(("ready", "waiting", "queued"))).order_by(
-            lanes.c.key
+        told = (lanes.c.state == "queued") | (
+            lanes.c.state.in_(("ready", "waiting")) & (lanes.c.due_at <= now + CLOCKS_APART)
         )
+        query = query.where(lanes.c.key.in_(named), told).order_by(lanes.c.key)
     # A named lane that is locked for a moment must be waited for: its reference is acknowledged when it is not claimed.
     wanted = list(connection.scalars(locking(connection, query, skip_locked=named is None)))
     return take(connection, worker, wanted, now)
@@ -83,8 +90,9 @@ def _fifo_heads(connection: Connection, keys: Sequence[str]) -> dict[str, list[D
 
 
 def _bulk_members(connection: Connection, lane: Row[Any], now: int) -> list[Delivery]:
+    due = max(now, lane.due_at)
     query = delivery_query().where(
-        deliveries.c.lane == lane.key, deliveries.c.state == "open", deliveries.c.due_at <= now
+        deliveries.c.lane == lane.key, deliveries.c.state == "open", deliveries.c.due_at <= due
     )
     members = [
         to_delivery(row) for row in connection.execute(query.order_by(deliveries.c.seq).limit(BULK_LIMIT)).mappings()

@@ -80,14 +80,15 @@ def _extend_lanes(connection: Connection, by_lane: dict[str, list[Newcomer]], no
         return {}
     statement = upsert(connection, lanes)
     # Written out, because a statement that runs for many rows at once takes no further parameters.
-    idle_bulk = text("lanes.kind = 'bulk' AND lanes.state IN ('waiting', 'parked')")
+    # A newer stock level, or a tick, does not wait for the retry of an older one.
+    woken = text("(lanes.kind = 'bulk' OR lanes.key LIKE '%/tick/%') AND lanes.state IN ('waiting', 'parked')")
     extended = statement.on_conflict_do_update(
         index_elements=["key"],
         set_={
             "next_seq": lanes.c.next_seq + statement.excluded.next_seq,
-            "state": case((idle_bulk, text("'ready'")), else_=lanes.c.state),
-            "due_at": case((idle_bulk, statement.excluded.due_at), else_=lanes.c.due_at),
-            "since": case((idle_bulk, statement.excluded.since), else_=lanes.c.since),
+            "state": case((woken, text("'ready'")), else_=lanes.c.state),
+            "due_at": case((woken, statement.excluded.due_at), else_=lanes.c.due_at),
+            "since": case((woken, statement.excluded.since), else_=lanes.c.since),
         },
     )
     returned = connection.execute(extended.returning(lanes.c.key, lanes.c.next_seq), rows)

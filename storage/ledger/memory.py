@@ -12,7 +12,7 @@ from domain.moments import from_micros
 from domain.stock import StockLevel
 from storage.database import Database
 from storage.sql import chunks
-from storage.tables import channel_stock, cursors, orders, shipments, stock_levels
+from storage.tables import channel_stock, cursors, deliveries, orders, shipments, stock_levels
 
 
 class SqlMemory:
@@ -60,6 +60,18 @@ class SqlMemory:
         return await self._database.aread(
             lambda connection: {theirs: ours for theirs, ours in connection.execute(query)}
         )
+
+    async def shipment_doubted(self, account_id: str, channel_id: str, external_order_id: str) -> bool:
+        """Whether a shipment of an order ended without our knowing if it reached the shop."""
+        query = select(deliveries.c.id).where(
+            deliveries.c.account_id == account_id,
+            deliveries.c.business_key == external_order_id,
+            deliveries.c.channel_id == channel_id,
+            deliveries.c.job_type == "shipment_export",
+            deliveries.c.state.in_(("unknown", "dead", "discarded")),
+            deliveries.c.unsure,
+        )
+        return await self._database.aread(lambda connection: connection.scalar(query.limit(1)) is not None)
 
     async def stock_levels(self, account_id: str, skus: Sequence[str] | None) -> Sequence[StockLevel]:
         """The last known levels in all warehouses."""

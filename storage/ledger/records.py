@@ -67,7 +67,6 @@ def remember(connection: Connection, channel: Channel, records: Sequence[Record]
         ],
         ("channel_id", "sku"),
     )
-    _levels(connection, channel, [record for record in records if isinstance(record, StockLevel)])
 
 
 def _order(connection: Connection, channel: Channel, record: OrderRecord, now: int) -> None:
@@ -95,8 +94,11 @@ def _order(connection: Connection, channel: Channel, record: OrderRecord, now: i
     )
 
 
-def _levels(connection: Connection, channel: Channel, levels: Sequence[StockLevel]) -> None:
-    """Store levels behind their version fence: versions decide where both have one, else time does."""
+def remember_levels(connection: Connection, levels: Sequence[tuple[str, StockLevel]]) -> None:
+    """Store (account id, level) pairs behind their version fence: versions decide where both have one, else time does.
+
+    This is done when the event is admitted, so that no failure of a later write to a shop makes a level forgotten.
+    """
     if not levels:
         return
     statement = upsert(connection, stock_levels)
@@ -106,7 +108,7 @@ def _levels(connection: Connection, channel: Channel, levels: Sequence[StockLeve
     ) | ((stock_levels.c.version.is_(None) | new.version.is_(None)) & (new.time > stock_levels.c.time))
     rows = [
         {
-            "account_id": channel.account_id,
+            "account_id": account_id,
             "sku": level.sku,
             "warehouse": level.warehouse,
             "total": level.total,
@@ -114,9 +116,9 @@ def _levels(connection: Connection, channel: Channel, levels: Sequence[StockLeve
             "version": level.version,
             "time": to_micros(level.time),
         }
-        for level in levels
+        for account_id, level in levels
     ]
-    rows.sort(key=lambda row: (row["sku"], row["warehouse"]))
+    rows.sort(key=lambda row: (row["account_id"], row["sku"], row["warehouse"]))
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["account_id", "sku", "warehouse"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -58,12 +58,19 @@ def rescue(connection: Connection, now: int, *, alone: bool = False) -> int:
     return freed
 
 
-def free_lanes(connection: Connection, holders: Sequence[str], now: int) -> int:
-    """Take lanes from their holders: their attempts count as interrupted and the next one must read back first."""
+def free_lanes(connection: Connection, holders: Sequence[str], now: int, keep: Mapping[str, int] | None = None) -> int:
+    """Take lanes from their holders: their attempts count as interrupted and the next one must read back first.
+
+    ``keep`` are lanes, by their token, that stay with their holder.
+    """
     if not holders:
         return 0
+    kept = keep or {}
     query = select(lanes.c.key, lanes.c.kind, lanes.c.crashes, lanes.c.holder, lanes.c.token, lanes.c.since)
-    held = connection.execute(locking(connection, query.where(lanes.c.holder.in_(holders)).order_by(lanes.c.key))).all()
+    found = connection.execute(
+        locking(connection, query.where(lanes.c.holder.in_(holders)).order_by(lanes.c.key))
+    ).all()
+    held = [lane for lane in found if kept.get(lane.key) != lane.token]
     for lane in held:
         _interrupt(connection, lane, now)
     fold(connection, [lane.key for lane in held if lane.kind == "bulk"], now)

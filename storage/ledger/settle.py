@@ -5,6 +5,7 @@ token.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
@@ -26,7 +27,7 @@ from storage.ledger.records import announce, count_calls, doubt, remember
 from storage.ledger.rows import NEVER_DUE
 from storage.ledger.turn import turn_lanes
 from storage.sql import chunks, locking
-from storage.tables import deliveries, lanes, sync_log
+from storage.tables import channels, deliveries, lanes, sync_log
 
 _NOTHING = Effects()
 
@@ -37,10 +38,12 @@ def settle(
     """Write the verdicts of every lane still held with its token; what is fenced writes nothing at all."""
     held = _held(connection, worker, settlements)
     valid = [settlement for settlement in settlements if settlement.claim.lane in held]
+    outdated = _outdated(connection, directory, valid)
     verdicts = [verdict for settlement in valid for verdict in settlement.verdicts]
+    if outdated:
+        verdicts = [_look_again(each) if each.delivery.channel_id in outdated else each for each in verdicts]
     _move_deliveries(connection, verdicts, now)
     _write_log(connection, verdicts, worker)
-    count_calls(connection, verdicts, now)
     doubt(connection, [each.delivery.id for each in verdicts if each.unsure or each.state is DeliveryState.UNKNOWN])
     effective = _with_effects(connection, directory, verdicts)
     for verdict, channel in effective:
@@ -49,6 +52,8 @@ def settle(
     fold(connection, _bulk_with_returns(valid), now)
     keep = turn_lanes(connection, {settlement.claim.lane: settlement.go_on for settlement in valid}, now)
     claims = {claim.lane: claim for claim in take(connection, worker, keep, now)} if keep else {}
+    # Rows that many settles want come last, so that nobody waits for a lane while holding them.
+    count_calls(connection, verdicts, now)
     announce(connection, effective, now)
     return [
         Settled(settlement.claim.lane, settlement.claim.lane not in held, claims.get(settlement.claim.lane))
@@ -64,6 +69,32 @@ def _held(connection: Connection, worker: str, settlements: Sequence[Settlement]
         query = select(lanes.c.key).where(lanes.c.holder == worker, tuple_(lanes.c.key, lanes.c.token).in_(fences))
         found.update(connection.scalars(locking(connection, query.order_by(lanes.c.key))))
     return found
+
+
+def _outdated(connection: Connection, directory: Directory, settlements: Sequence[Settlement]) -> set[str]:
+    """Channels that an operator changed while a run that now waits for such a change had the old state in hand.
+
+    The channel's row is locked: a change either is seen here, or comes after and finds what waits for it.
+    """
+    waiting = {
+        settlement.claim.channel_id: settlement.channel
+        for settlement in settlements
+        if any(each.state is DeliveryState.OPEN and each.due_in is None for each in settlement.verdicts)
+    }
+    if not waiting:
+        return set()
+    query = select(channels.c.id).where(channels.c.id.in_(waiting)).order_by(channels.c.id)
+    if connection.dialect.name == "postgresql":
+        query = query.with_for_update(read=True)
+    connection.execute(query).all()
+    known = directory.snapshot(connection, fresh=True).by_id
+    return {channel_id for channel_id, used in waiting.items() if used is not None and known.get(channel_id) != used}
+
+
+def _look_again(verdict: Verdict) -> Verdict:
+    """A wait for somebody to act becomes due: somebody did."""
+    waits = verdict.state is DeliveryState.OPEN and verdict.due_in is None
+    return replace(verdict, due_in=0.0) if waits else verdict
 
 
 def _bulk_with_returns(settlements: Sequence[Settlement]) -> list[str]:

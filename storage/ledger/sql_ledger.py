@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -78,6 +78,11 @@ class SqlLedger:
         """Free the lanes of the dead."""
         now = self._now()
         return await self._database.awrite(lambda connection: rescue.rescue(connection, now, alone=alone))
+
+    async def disown(self, worker: str, in_hand: Mapping[str, int]) -> int:
+        """Free the lanes a worker holds without knowing."""
+        now = self._now()
+        return await self._database.awrite(lambda connection: rescue.free_lanes(connection, [worker], now, in_hand))
 
     async def due_lanes(self, most: int) -> list[DueLane]:
         """Lanes to tell workers of."""

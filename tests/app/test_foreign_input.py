@@ -1,4 +1,6 @@
-"""What any AMQP client may throw at the exchange: good events work, bad ones become rejected messages, nothing stops."""
+"""What any AMQP client may throw at the exchange: good events work, bad ones become rejected messages, nothing
+stops.
+"""
 
 from __future__ import annotations
 

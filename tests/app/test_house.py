@@ -71,6 +71,7 @@ async def test_an_unknown_broker_closes_what_was_opened(settings: Settings) -> N
             pass
 
 
+@pytest.mark.slow
 async def test_a_broker_that_is_away_closes_what_was_opened(settings: Settings) -> None:
     away = settings.model_copy(update={"broker_url": SecretStr("amqp://guest:guest@127.0.0.1:9/")})
     with pytest.raises(TransportUnavailable):

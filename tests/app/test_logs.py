@@ -64,7 +64,8 @@ def test_what_operators_need_stays(text: str) -> None:
 
 
 @given(
-    st.sampled_from(["token", "access_token", "Authorization", "db_PASSWORD", "api_key", "secret_keys", "cookie"]), words
+    st.sampled_from(["token", "access_token", "Authorization", "db_PASSWORD", "api_key", "secret_keys", "cookie"]),
+    words,
 )
 def test_a_secret_by_name_is_dropped_whatever_it_holds(name: str, value: str) -> None:
     assert redact(None, "info", {"event": "x", name: value})[name] == "[secret]"

@@ -15,7 +15,8 @@ from broker.transports.memory import InMemoryTransport
 from broker.transports.seam import Outgoing, Receipt, Subscription, Transport
 from domain.envelope import STRUCTURED
 from domain.ids import new_id
-from tests.house import PATIENCE, SmallHouse
+from tests.house import SmallHouse
+from tests.moody import PATIENCE
 
 Role = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 

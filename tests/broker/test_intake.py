@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -14,7 +15,8 @@ from broker.transports.seam import Outgoing, Receipt, Subscription, Taken
 from domain.ids import new_id
 from storage.tables import deliveries, messages
 from tests.broker.roles import intake_at_work, send
-from tests.house import SmallHouse, small_house, until
+from tests.house import SmallHouse, small_house
+from tests.moody import until
 from tests.services.provide import Postgres
 
 
@@ -23,7 +25,7 @@ def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intake, "AWAY_SECONDS", 0.02)
 
 
-def order_event(house: SmallHouse, number: object, **attributes: object) -> bytes:
+def order_event(house: SmallHouse, number: object, **attributes: Any) -> bytes:
     return house.incoming("order.created", {"external_order_id": str(number)}, **attributes).body
 
 
@@ -268,9 +270,7 @@ async def test_a_binary_event_is_stored_as_a_structured_one_with_the_same_conten
     assert tuple(row) == ("77", "b-1")
 
 
-async def test_a_rejected_message_with_a_nul_in_its_key_or_headers_stops_nothing(
-    postgresql_database: str,
-) -> None:
+async def test_a_rejected_message_with_a_nul_in_its_key_or_headers_stops_nothing(postgresql_database: str) -> None:
     """PostgreSQL keeps no NUL in a text; one such message must not hold up the inbox for good."""
     async with small_house(postgresql_database) as house:
         bad = Taken(INBOX, b"no json", "order.created.a\0b", EVENTS, None, None, {"x\0": "y\0\ud800"}, False, 1)

@@ -13,11 +13,13 @@ from broker.sources import PolledLanes, ReferencedLanes, reference
 from broker.topology import JOBS, job_queue
 from broker.transports.seam import Outgoing
 from broker.transports.urls import open_transport
+from consumers import HANDLERS
 from domain.errors import StorageUnavailable, TransportUnavailable
 from domain.ids import new_id
 from storage.tables import lanes
 from tests.broker.roles import relay_at_work
-from tests.house import DONE, HANDLERS, SmallHouse, answering, small_house, until
+from tests.house import DONE, SmallHouse, answering, small_house, sqlite_url
+from tests.moody import until
 from tests.services.rabbitmq import Vhost
 
 QUEUE = job_queue("order_import")
@@ -187,8 +189,6 @@ async def test_polled_lanes_answer_as_soon_as_there_is_a_ring(
 async def test_a_worker_on_rabbitmq_does_what_the_relay_tells_it_and_leaves_no_reference(
     vhost: Vhost, tmp_path: Path
 ) -> None:
-    from tests.house import sqlite_url
-
     transport = open_transport(vhost.url)
     async with small_house(sqlite_url(tmp_path), transport=transport) as house:
         await transport.declare()

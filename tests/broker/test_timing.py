@@ -10,7 +10,8 @@ from broker.timing import Timer
 from domain.periods import Period
 from storage.tables import messages, schedules
 from tests.broker.roles import at_work
-from tests.house import SmallHouse, until
+from tests.house import SmallHouse
+from tests.moody import until
 
 
 @pytest.fixture(autouse=True)

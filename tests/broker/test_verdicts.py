@@ -103,19 +103,22 @@ ROWS: dict[str, tuple[Case, ...]] = {
     "ShopRejected": (ShopRejected("No.", status=422),),
     "ShopUnauthorized": (ShopUnauthorized("No.", status=401), ShopUnauthorized("No.", status=403)),
     "ShopThrottled": (ShopThrottled("Slow down.", retry_after=7.5),),
-    "ShopDown, no answer": (ShopDown("Not reached."),),
-    "ShopDown, 5xx": (ShopDown("Broken.", status=503),),
+    "ShopDown, no answer, gate closed by it": (ShopDown("Not reached."),),
+    "ShopDown otherwise": (ShopDown("Broken.", status=503),),
     "ShopOutcomeUnknown": (ShopOutcomeUnknown("Perhaps."),),
     "GateClosed": (GateClosed("shop_down", 17.0, "The shop is down."),),
     "InputError": (MalformedEvent("No."), UnknownName("Who?"), IdentityConflict("Twice.")),
-    "another TowpathError": (StorageUnavailable("Away."), ShopError("Something."), ConfigurationError("No.")),
+    "StorageUnavailable, LeaseLost": (StorageUnavailable("Away."), LeaseLost("Over.")),
+    "another TowpathError": (TransportUnavailable("Away."), ShopError("Something."), ConfigurationError("No.")),
     "anything else": (RuntimeError("boom"), ValueError("boom"), TypeError("boom")),
 }
 
 
 def verdict(case: Case, of: Delivery | None = None, attempt: Attempt = ATTEMPT) -> Verdict:
     judged = of or delivery()
-    return judge_error(case, judged, attempt) if isinstance(case, Exception) else judge(case, judged, attempt)
+    if isinstance(case, Exception):
+        return judge_error(case, judged, attempt, gate_closed=True)
+    return judge(case, judged, attempt)
 
 
 def drawn() -> dict[str, tuple[str, str, str]]:
@@ -143,6 +146,7 @@ STATES: dict[str, Callable[[Verdict], bool]] = {
 WAITS: dict[str, Callable[[Verdict, Case], bool]] = {
     "-": lambda said, _: said.state in FINAL,
     "as asked": lambda said, case: isinstance(case, Park) and said.due_in == case.until_seconds,
+    "1 s": lambda said, _: said.due_in == 1.0,
     "60 s": lambda said, _: said.due_in == 60.0,
     "Retry-After": lambda said, case: isinstance(case, ShopThrottled) and said.due_in == case.retry_after,
     "gate": lambda said, _: said.due_in == GATE_SECONDS[0],
@@ -158,7 +162,7 @@ def follows_the_ladder(case: Case, end: DeliveryState) -> bool:
 
 def test_the_drawn_table_has_the_rows_it_must_have() -> None:
     assert set(drawn()) <= set(ROWS)
-    assert set(ROWS) - set(drawn()) <= {"InputError", "another TowpathError"}
+    assert set(ROWS) == set(drawn())
 
 
 @pytest.mark.parametrize("row", drawn())
@@ -193,7 +197,7 @@ def test_an_answer_becomes_its_state(answer: Outcome) -> None:
 
 @pytest.mark.parametrize("error", RAISED, ids=lambda error: type(error).__name__)
 def test_an_error_becomes_its_state(error: Exception) -> None:
-    said = judge_error(error, delivery(), ATTEMPT)
+    said = judge_error(error, delivery(), ATTEMPT, gate_closed=True)
     waits = isinstance(error, GateClosed | ShopUnauthorized | ShopThrottled) or (
         isinstance(error, ShopDown) and error.status is None
     )
@@ -202,6 +206,9 @@ def test_an_error_becomes_its_state(error: Exception) -> None:
     elif waits:
         assert (said.state, said.outcome, said.level) == (DeliveryState.OPEN, "Park", Level.WARNING)
         assert (said.spends_attempt, bool(said.due_in)) == (False, True)
+    elif isinstance(error, StorageUnavailable | LeaseLost):
+        assert (said.state, said.outcome, said.due_in) == (DeliveryState.OPEN, "Retry", 1.0)
+        assert not said.spends_attempt
     else:
         level = Level.ERROR if isinstance(error, TowpathError) else Level.FATAL
         assert (said.state, said.outcome, said.level) == (DeliveryState.OPEN, "Retry", level)
@@ -209,6 +216,16 @@ def test_an_error_becomes_its_state(error: Exception) -> None:
         assert said.unsure is isinstance(error, ShopOutcomeUnknown)
     if isinstance(error, TowpathError):
         assert (said.code, error.sentence in said.sentence) == (error.code, True)
+
+
+def test_an_answer_that_never_comes_while_all_others_do_spends_the_budget() -> None:
+    said = judge_error(ShopDown("Not reached."), delivery(), ATTEMPT, gate_closed=False)
+    assert (said.outcome, said.spends_attempt, said.due_in) == ("Retry", True, wait_after(1, "d-1"))
+
+
+def test_what_may_have_reached_the_shop_ends_unknown_and_not_dead() -> None:
+    doubtful = replace(delivery(failures=SPENT), unsure=True)
+    assert verdict(ShopDown("Broken.", status=503), doubtful).state is DeliveryState.UNKNOWN
 
 
 def test_an_unexpected_error_does_not_tell_what_may_be_personal() -> None:

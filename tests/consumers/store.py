@@ -9,7 +9,8 @@ from typing import Any
 
 from broker.operations import DeliveryRow, LogRow
 from sandbox.bright_sites import Effect, Fault, Shop, Wish
-from tests.house import SmallHouse, until
+from tests.house import SmallHouse
+from tests.moody import until
 
 PREFIX = "/api/v2.7.0"
 

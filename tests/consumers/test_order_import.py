@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from domain.errors import ShopDown
@@ -9,9 +10,9 @@ from domain.orders import Order
 from tests.consumers.store import PREFIX, Store
 
 
-async def imported(store: Store, order: int, **data: object) -> str:
+async def imported(store: Store, order: int) -> str:
     """Import an order by an event; the message id."""
-    message = await store.house.order_event(order, **data)
+    message = await store.house.order_event(order)
     assert (await store.run(message)).state == "done"
     store.shop.ledger.calls.clear()
     return message
@@ -147,32 +148,46 @@ async def test_a_tick_imports_every_order_of_the_shop_the_first_time(store: Stor
 
 
 async def test_a_tick_reads_all_pages_and_each_order_once(store: Store) -> None:
-    store.shop.change_settings({"buyers_take_stock": False})
-    orders = store.shop.buy(620)
-    message = await store.house.desk.run_now("acme", "main", "order_import")
-    await store.house.until_state(message, "running", "ready")
-    await store.house.work_off()
+    store.shop.reset(replace(store.shop.settings, largest_page=20, buyers_take_stock=False))
+    orders = store.shop.buy(45)
+    message = await tick(store)
     row = await store.attempt(message)
-    assert dict(row.counts) == {"read": 620, "created": 620}
-    assert [call["route"] for call in row.calls] == ["/orders", "/orders"]
-    assert len(await store.announced()) == 100 and len(store.calls()) == 2 + len(orders)
+    assert dict(row.counts) == {"read": 45, "created": 45}
+    assert [call["route"] for call in row.calls] == ["/orders"] * 3
+    assert len(await store.announced()) == 45 and len(store.calls()) == 3 + len(orders)
 
 
-async def test_a_tick_asks_only_for_what_changed_since_the_last_one_minus_the_overlap(store: Store) -> None:
-    store.buy("TEE0001-S")
+async def test_a_tick_asks_only_for_what_changed_since_the_newest_change_seen_minus_the_overlap(store: Store) -> None:
+    order = store.buy("TEE0001-S")
     await tick(store)
-    cursor = await store.house.memory.cursor(store.house.channel_id, "order_import")
-    assert cursor is not None
-    store.house.clock.advance(3600)
-    await tick(store)
+    newest = store.shop.memory.orders[order].updated_at
+    assert await store.house.memory.cursor(store.house.channel_id, "order_import") == newest
     store.shop.ledger.calls.clear()
+    store.house.clock.advance(3600)
     message = await tick(store)
     (call,) = store.shop.ledger.calls
-    asked = datetime.fromisoformat(call.query["updated_at_from"][0])
-    assert timedelta(seconds=3290) < asked - cursor < timedelta(seconds=3360)
-    assert (await store.attempt(message)).sentence.startswith("0 orders changed")
-    moved = await store.house.memory.cursor(store.house.channel_id, "order_import")
-    assert moved is not None and moved - cursor >= timedelta(seconds=3600)
+    assert call.query["updated_at_from"] == [iso(newest - timedelta(seconds=300))]
+    assert (await store.attempt(message)).sentence == "1 orders changed in the shop, 0 of them new to us."
+
+
+async def test_the_overlap_is_what_the_channel_says(store: Store) -> None:
+    order = store.buy("TEE0001-S")
+    await store.house.change(import_overlap_seconds=7)
+    await tick(store)
+    await tick(store)
+    asked = store.shop.ledger.calls[-1].query["updated_at_from"]
+    assert asked == [iso(store.shop.memory.orders[order].updated_at - timedelta(seconds=7))]
+
+
+async def test_a_tick_that_finds_nothing_leaves_the_cursor_where_it_is(store: Store) -> None:
+    store.buy("TEE0001-S")
+    await store.house.change(import_overlap_seconds=0)
+    await tick(store)
+    cursor = await store.house.memory.cursor(store.house.channel_id, "order_import")
+    store.house.clock.advance(600)
+    store.shop.memory.orders.clear()
+    await tick(store)
+    assert await store.house.memory.cursor(store.house.channel_id, "order_import") == cursor is not None
 
 
 async def test_an_order_in_the_overlap_is_seen_again_and_not_imported_again(store: Store) -> None:
@@ -186,13 +201,12 @@ async def test_an_order_in_the_overlap_is_seen_again_and_not_imported_again(stor
 
 
 async def test_an_order_the_shop_shows_late_is_found_within_the_overlap(store: Store) -> None:
+    seen = store.buy("TEE0001-S")
     await tick(store)
-    store.house.clock.advance(120)
+    late = store.buy("MUG0002-M")
+    store.shop.memory.orders[late].touch(store.shop.memory.orders[seen].updated_at - timedelta(seconds=200))
     await tick(store)
-    order = store.buy("TEE0001-S")
-    store.shop.memory.orders[order].updated_at -= timedelta(seconds=200)
-    await tick(store)
-    assert [told["data"]["external_order_id"] for told in await store.announced()] == [str(order)]
+    assert [told["data"]["external_order_id"] for told in await store.announced()] == [str(seen), str(late)]
 
 
 async def test_a_tick_that_fails_does_not_move_the_cursor(store: Store) -> None:

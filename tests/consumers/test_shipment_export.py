@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from consumers import HANDLERS
 from storage.tables import shipments
 from tests.consumers.store import Store
-from tests.house import HANDLERS
 
 ALL_LINES: list[dict[str, Any]] = [{"sku": "TEE0001-S", "quantity": 1}]
 
@@ -224,19 +224,40 @@ async def test_a_parcel_already_sent_is_skipped_without_a_call(store: Store) -> 
     assert store.calls() == [] and len(store.effects("shipment_created")) == 1
 
 
-async def test_a_parcel_whose_order_could_not_be_updated_is_not_sent_again_when_it_is_replayed(store: Store) -> None:
+async def test_a_parcel_whose_order_the_shop_refused_to_update_is_remembered_with_a_warning(store: Store) -> None:
+    order = store.buy("TEE0001-S")
+    await store.house.change(update_order_with_last_shipment=True)
+    store.fault("html", method="PUT", path=f"/orders/{order}$", status=422)
+    row = await store.run(await store.house.shipment_event(order, ALL_LINES))
+    assert (row.state, row.code) == ("done", "order_not_updated")
+    assert len(await recorded(store)) == 1 == len(store.effects("shipment_created"))
+    again = await store.run(await store.house.shipment_event(order, ALL_LINES))
+    assert again.code == "already_sent"
+
+
+async def test_a_parcel_whose_order_could_not_be_updated_is_found_again_and_not_sent_twice(store: Store) -> None:
     order = store.buy("TEE0001-S")
     store.shop.memory.orders[order].lines[store.lines(order)[0]["id"]].document["quantity"] = 5
     await store.house.change(update_order_with_last_shipment=True)
-    store.fault("error_body", method="PUT", path=f"/orders/{order}$")
-    store.fault("html", method="PUT", path=f"/orders/{order}$", status=422)
+    store.fault("server_error", method="PUT", path=f"/orders/{order}$")
     message = await store.house.shipment_event(order, ALL_LINES)
     row = await store.run(message)
-    assert row.state == "dead"
-    row = await store.run_again(message)
-    assert row.state == "dead"
+    assert row.state == "waiting"
     row = await store.run_again(message)
     assert (row.state, row.code) == ("done", "recovered")
+    assert len(store.effects("shipment_created")) == 1
+    assert store.shop.order(order)["shipment"]["tracking_number"] == "1Z-1"
+
+
+async def test_a_parcel_refused_after_it_may_have_been_sent_is_looked_for_when_it_is_replayed(store: Store) -> None:
+    order = store.buy("TEE0001-S")
+    store.shop.memory.orders[order].lines[store.lines(order)[0]["id"]].document["quantity"] = 5
+    store.fault("reset_after", method="POST", path="/shipments$")
+    store.fault("html", method="GET", path="/shipments$", status=422)
+    message = await store.house.shipment_event(order, ALL_LINES)
+    await store.run(message)
+    assert (await store.run_again(message)).state == "dead"
+    assert (await store.run_again(message)).code == "recovered"
     assert len(store.effects("shipment_created")) == 1
 
 

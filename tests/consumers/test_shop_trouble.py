@@ -7,7 +7,8 @@ import time
 import pytest
 
 from tests.consumers.store import Store
-from tests.house import READ_ONLY, READ_WRITE, until
+from tests.house import READ_ONLY, READ_WRITE
+from tests.moody import until
 
 
 async def paid(store: Store, order: int) -> str:
@@ -23,7 +24,7 @@ async def test_work_that_a_read_only_token_may_not_do_waits_and_a_new_token_rele
             row = await store.house.until_state(message, "waiting")
             assert (row.cause, row.failures) == ("unauthorized", 0)
         refused = [call for call in store.shop.ledger.calls if call.status == 403]
-        assert refused and "Enter a" in row.sentence
+        assert refused and "Enter a" in (await store.house.delivery(messages[0])).sentence
         await store.house.change(token=READ_WRITE)
         for message in messages:
             await store.house.until_state(message, "done")
@@ -102,7 +103,7 @@ async def test_a_shop_that_is_out_closes_its_gate_and_its_work_comes_through_aft
     store.shop.faults.start_outage()
     async with store.house.at_work():
         messages = [await store.house.order_event(order) for order in orders]
-        await until(lambda: store.house.gates.closed_channels())
+        await until(store.house.gates.closed_channels)
         store.shop.faults.lift_outage()
         for message in messages:
             await store.house.until_state(message, "done")

@@ -97,7 +97,8 @@ class Site:
         go_on: Sequence[str] = (),
     ) -> Settled:
         verdicts = tuple(judge(delivery) for delivery in claim.deliveries)
-        (settled,) = await self.ledger.settle(worker, [Settlement(claim, verdicts, frozenset(go_on))])
+        channel = await self.ledger.channel(claim.channel_id)
+        (settled,) = await self.ledger.settle(worker, [Settlement(claim, verdicts, frozenset(go_on), channel)])
         return settled
 
     async def beat(self, worker: str = "w1", seconds: float = 30) -> None:

@@ -19,9 +19,8 @@ def test_a_second_process_is_told_who_works_on_the_file(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/towpath.db"
     first = Database(url)
     try:
-        second = subprocess.run(
-            [sys.executable, "-c", OPEN, url], check=False, capture_output=True, text=True, input="\n"
-        )
+        command = [sys.executable, "-c", OPEN, url]
+        second = subprocess.run(command, check=False, capture_output=True, text=True, input="\n")
     finally:
         first.close()
     assert second.returncode == 1

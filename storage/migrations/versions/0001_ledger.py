@@ -54,12 +54,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "journal_entries",
-        sa.Column(
-            "position",
-            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
-            autoincrement=True,
-            nullable=False,
-        ),
+        sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("queue", sa.String(length=255), nullable=False),
         sa.Column("exchange", sa.String(length=255), nullable=False),
         sa.Column("routing_key", sa.String(length=255), nullable=False),
@@ -125,6 +120,13 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("holder IS NOT NULL"),
             postgresql_where=sa.text("holder IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_lanes_queued",
+            ["job_type", "since"],
+            unique=False,
+            sqlite_where=sa.text("state = 'queued'"),
+            postgresql_where=sa.text("state = 'queued'"),
         )
 
     op.create_table(
@@ -210,7 +212,6 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(length=16), nullable=False),
         sa.Column("origin", sa.String(length=40), nullable=False),
         sa.Column("routing_key", sa.String(length=255), nullable=False),
-        sa.Column("account", sa.String(length=64), nullable=True),
         sa.Column("code", sa.String(length=40), nullable=False),
         sa.Column("sentence", sa.Text(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
@@ -355,6 +356,13 @@ def upgrade() -> None:
         ),
     )
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_deliveries_coalesce",
+            ["lane", "coalesce_key"],
+            unique=False,
+            sqlite_where=sa.text("state = 'open' AND coalesce_key IS NOT NULL"),
+            postgresql_where=sa.text("state = 'open' AND coalesce_key IS NOT NULL"),
+        )
         batch_op.create_index("ix_deliveries_key", ["account_id", "business_key"], unique=False)
         batch_op.create_index(
             "ix_deliveries_open",
@@ -405,11 +413,14 @@ def downgrade() -> None:
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.drop_index("ix_deliveries_state")
         batch_op.drop_index(
-            "ix_deliveries_open",
-            sqlite_where=sa.text("state = 'open'"),
-            postgresql_where=sa.text("state = 'open'"),
+            "ix_deliveries_open", sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'")
         )
         batch_op.drop_index("ix_deliveries_key")
+        batch_op.drop_index(
+            "ix_deliveries_coalesce",
+            sqlite_where=sa.text("state = 'open' AND coalesce_key IS NOT NULL"),
+            postgresql_where=sa.text("state = 'open' AND coalesce_key IS NOT NULL"),
+        )
 
     op.drop_table("deliveries")
     op.drop_table("accounts")
@@ -436,9 +447,7 @@ def downgrade() -> None:
     op.drop_table("rejections")
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.drop_index(
-            "ix_outbox_unsent",
-            sqlite_where=sa.text("sent_at IS NULL"),
-            postgresql_where=sa.text("sent_at IS NULL"),
+            "ix_outbox_unsent", sqlite_where=sa.text("sent_at IS NULL"), postgresql_where=sa.text("sent_at IS NULL")
         )
 
     op.drop_table("outbox")
@@ -455,6 +464,9 @@ def downgrade() -> None:
     op.drop_table("leases")
     with op.batch_alter_table("lanes", schema=None) as batch_op:
         batch_op.drop_index(
+            "ix_lanes_queued", sqlite_where=sa.text("state = 'queued'"), postgresql_where=sa.text("state = 'queued'")
+        )
+        batch_op.drop_index(
             "ix_lanes_holder",
             sqlite_where=sa.text("holder IS NOT NULL"),
             postgresql_where=sa.text("holder IS NOT NULL"),
@@ -470,9 +482,7 @@ def downgrade() -> None:
     op.drop_table("journal_takers")
     with op.batch_alter_table("journal_entries", schema=None) as batch_op:
         batch_op.drop_index(
-            "ix_journal_entries_ready",
-            sqlite_where=sa.text("taker IS NULL"),
-            postgresql_where=sa.text("taker IS NULL"),
+            "ix_journal_entries_ready", sqlite_where=sa.text("taker IS NULL"), postgresql_where=sa.text("taker IS NULL")
         )
         batch_op.drop_index(
             "ix_journal_entries_held",

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.bright_sites import RunningShop, ShopSettings, start_in_thread
-from tests.house import HandClock, SmallHouse, small_house, sqlite_url
+from tests.house import SmallHouse, small_house, sqlite_url
+from tests.moody import HandClock
 
 SMALL = ShopSettings(products=1, variants=1)
 

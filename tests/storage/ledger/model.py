@@ -73,16 +73,16 @@ class Model:
                 self._lose([item], top)
         return item
 
-    def due(self) -> set[str]:
-        """The lanes a worker may take now."""
-        return {lane for lane in self.lanes() - self.held.keys() if self._lane_due(lane) <= self.now}
+    def due(self, ahead: int = 0) -> set[str]:
+        """The lanes a worker may take now, or might by a clock that is ``ahead``."""
+        return {lane for lane in self.lanes() - self.held.keys() if self._lane_due(lane) <= self.now + ahead}
 
     def members(self, lane: str) -> list[Item]:
-        """What a worker that takes the lane gets: the head, or all values that are due."""
+        """What a worker that takes the lane gets: the head, or all values that are due with it."""
         members = self.open_in(lane)
         if members[0].key is None:
             return members[:1]
-        return [item for item in members if item.due <= self.now]
+        return [item for item in members if item.due <= max(self.now, self.bulk_due[lane])]
 
     def settle(self, lane: str, judge: Callable[[Item], None]) -> None:
         for item in self.held.pop(lane).items:

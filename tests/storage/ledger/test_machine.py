@@ -27,6 +27,7 @@ from broker.ledger import Claim, Delivery, Settlement, Verdict
 from domain.moments import to_micros
 from domain.states import DeliveryState
 from storage.database import Database
+from storage.ledger.claim import CLOCKS_APART
 from storage.tables import deliveries, lanes, sync_log
 from tests.storage.ledger.model import NEVER, Hold, Item, Model
 from tests.storage.support import ALL_JOBS, Site, done, ended, order, park, retry, stock
@@ -59,6 +60,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.site = Site(Database(f"sqlite:///{path}"))
         self.site.furnish()
         self.model = Model(to_micros(self.site.clock.now))
+        self.channel = self.do(self.site.ledger.channel(self.site.main))
         self.claims: list[tuple[str, Claim]] = []
         self.stale: list[tuple[str, Claim]] = []
         self.finished: dict[str, list[int]] = {}
@@ -95,7 +97,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(worker=st.sampled_from(WORKERS), most=st.integers(1, 3), named=st.booleans())
     def claim(self, worker: str, most: int, named: bool) -> None:
-        due = self.model.due()
+        due = self.model.due(CLOCKS_APART if named else 0)
         names = sorted(self.model.lanes()) if named else None
         claims = self.do(self.site.ledger.claim(worker, ALL_JOBS, most, names))
         assert {claim.lane for claim in claims} <= due
@@ -118,7 +120,7 @@ class LedgerMachine(RuleBasedStateMachine):
         outcomes = st.sampled_from(sorted(OUTCOMES))
         verdicts = tuple(OUTCOMES[data.draw(outcomes, label="outcome")](each) for each in claim.deliveries)
         jobs = frozenset(ALL_JOBS if go_on else ())
-        (settled,) = self.do(self.site.ledger.settle(worker, [Settlement(claim, verdicts, jobs)]))
+        (settled,) = self.do(self.site.ledger.settle(worker, [Settlement(claim, verdicts, jobs, self.channel)]))
         assert not settled.fenced
         judged = {verdict.delivery.id: verdict for verdict in verdicts}
         self.model.settle(claim.lane, lambda item: self._judge(item, judged[item.id]))
@@ -247,7 +249,7 @@ def test_the_ledger_keeps_its_word_whatever_happens(sqlite_template: Path) -> No
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=60,
+            max_examples=40,
             stateful_step_count=40,
             deadline=None,
             derandomize=True,

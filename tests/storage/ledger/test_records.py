@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from broker.ledger import Incoming, Settlement
 from domain.moments import from_micros
 from domain.orders import OrderRecord
 from domain.outcomes import CursorMoved, Effects, Record
 from domain.shipments import SentShipment
+from domain.states import DeliveryState
 from domain.stock import ConfirmedStock, StockLevel
 from storage.tables import accounts, orders
-from tests.storage.support import START, Site, done, order
+from tests.storage.support import START, Site, done, ended, incoming, order, stock
 
 
 async def remember(site: Site, *records: Record, channel: str = "main") -> None:
@@ -51,45 +53,66 @@ async def test_orders_are_remembered_by_channel(site: Site) -> None:
     assert await site.memory.order_document(site.channels["shop"], "4711") is None
 
 
-def level(version: int | None, minute: int, total: int) -> StockLevel:
-    return StockLevel("MUG", "w1", total, 1, version, START + timedelta(minutes=minute))
-
-
 @pytest.mark.parametrize(
     ("known", "candidate", "wins"),
     [
-        (level(5, 0, 10), level(6, 0, 20), True),
-        (level(5, 0, 10), level(5, 9, 20), False),
-        (level(5, 0, 10), level(4, 9, 20), False),
-        (level(5, 9, 10), level(6, 0, 20), True),
-        (level(None, 0, 10), level(None, 1, 20), True),
-        (level(None, 1, 10), level(None, 1, 20), False),
-        (level(None, 1, 10), level(9, 0, 20), False),
-        (level(9, 0, 10), level(None, 1, 20), True),
+        ((5, 0), (6, 0), True),
+        ((5, 0), (5, 9), False),
+        ((5, 0), (4, 9), False),
+        ((5, 9), (6, 0), True),
+        ((None, 0), (None, 1), True),
+        ((None, 1), (None, 1), False),
+        ((None, 1), (9, 0), False),
+        ((9, 0), (None, 1), True),
     ],
 )
+@pytest.mark.parametrize("together", [True, False])
 async def test_a_stock_level_is_replaced_by_a_newer_one_alone(
-    site: Site, known: StockLevel, candidate: StockLevel, wins: bool
+    site: Site, known: tuple[int | None, int], candidate: tuple[int | None, int], wins: bool, together: bool
 ) -> None:
     (account,) = site.rows(accounts, accounts.c.code == "acme")
-    await remember(site, known)
-    await remember(site, candidate)
-    assert await site.memory.stock_levels(account.id, ["MUG"]) == [candidate if wins else known]
+    events = [
+        stock(version=version, total=total, time=(START + timedelta(minutes=minute)).isoformat())
+        for total, (version, minute) in ((10, known), (20, candidate))
+    ]
+    if together:
+        await site.admit(*events)
+    else:
+        for event in events:
+            await site.admit(event)
+    ((version, minute), total) = (candidate, 20) if wins else (known, 10)
+    assert await site.memory.stock_levels(account.id, ["MUG"]) == [
+        StockLevel("MUG", "w1", total, 2, version, START + timedelta(minutes=minute))
+    ]
 
 
 async def test_stock_levels_belong_to_the_account_and_are_given_for_all_warehouses(site: Site) -> None:
     (account,) = site.rows(accounts, accounts.c.code == "acme")
     (other,) = site.rows(accounts, accounts.c.code == "globex")
-    levels = [StockLevel(sku, place, 1, 0, 1, START) for sku in ("CUP", "MUG") for place in ("w1", "w2")]
-    await remember(site, *reversed(levels))
-    assert by_place(await site.memory.stock_levels(account.id, None)) == levels
-    assert by_place(await site.memory.stock_levels(account.id, ["CUP", "NONE"])) == levels[:2]
-    assert await site.memory.stock_levels(account.id, []) == []
-    assert await site.memory.stock_levels(other.id, None) == []
+    places = [(sku, place) for sku in ("CUP", "MUG") for place in ("w1", "w2")]
+    await site.admit(*(stock(sku, 1, warehouse=place) for sku, place in reversed(places)))
+
+    async def found(owner: str, skus: list[str] | None) -> list[tuple[str, str]]:
+        return sorted((each.sku, each.warehouse) for each in await site.memory.stock_levels(owner, skus))
+
+    assert await found(account.id, None) == places
+    assert await found(account.id, ["CUP", "NONE"]) == places[:2]
+    assert await found(account.id, []) == []
+    assert await found(other.id, None) == []
 
 
-def by_place(levels: Sequence[StockLevel]) -> list[StockLevel]:
-    return sorted(levels, key=lambda each: (each.sku, each.warehouse))
+async def test_a_level_is_remembered_whatever_becomes_of_its_deliveries(site: Site) -> None:
+    (account,) = site.rows(accounts, accounts.c.code == "acme")
+    await site.admit(stock(version=1))
+    await site.settle(await site.take(), ended(DeliveryState.DEAD))
+    assert [each.version for each in await site.memory.stock_levels(account.id, None)] == [1]
+
+
+async def test_a_refused_event_leaves_no_level(site: Site) -> None:
+    (account,) = site.rows(accounts, accounts.c.code == "acme")
+    await site.admit(stock(version=1, id="e"))
+    await site.admit(stock(version=9, id="e"), stock("CUP", 1, channel="attic"))
+    assert [(each.sku, each.version) for each in await site.memory.stock_levels(account.id, None)] == [("MUG", 1)]
 
 
 async def test_the_last_confirmed_quantity_of_a_channel_is_remembered(site: Site) -> None:
@@ -126,3 +149,23 @@ async def test_more_names_than_one_statement_takes_are_looked_up(site: Site) -> 
     await remember(site, *(ConfirmedStock(f"SKU-{number}", number) for number in range(1000)))
     names = [f"SKU-{number}" for number in range(0, 2000, 2)]
     assert len(await site.memory.confirmed_stock(site.main, names)) == 500
+
+
+async def test_a_shipment_that_ended_in_doubt_is_told_of_its_order_and_channel_alone(site: Site) -> None:
+    (account,) = site.rows(accounts, accounts.c.code == "acme")
+    doubtful = [("1", "unknown", True), ("2", "dead", False), ("3", "done", True)]
+    await site.admit(*(shipment(number) for number, _, _ in doubtful))
+    for claim in await site.claim():
+        _, state, unsure = next(each for each in doubtful if each[0] == claim.deliveries[0].business_key)
+        judge = ended(DeliveryState(state))
+        verdicts = tuple(replace(judge(each), unsure=unsure) for each in claim.deliveries)
+        await site.ledger.settle("w1", [Settlement(claim, verdicts)])
+    told = {number: await site.memory.shipment_doubted(account.id, site.main, number) for number, _, _ in doubtful}
+    assert told == {"1": True, "2": False, "3": False}
+    assert not await site.memory.shipment_doubted(account.id, site.channels["outlet"], "1")
+
+
+def shipment(number: str) -> Incoming:
+    lines = [{"sku": "MUG", "quantity": 1}]
+    parcel = {"shipment_id": f"S-{number}", "external_order_id": number, "carrier": "ups", "lines": lines}
+    return incoming("shipment.created", {**parcel, "shipped_at": "2026-03-02T10:00:00Z", "notify_customer": True})

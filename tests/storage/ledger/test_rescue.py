@@ -147,6 +147,29 @@ async def test_leaving_with_nothing_in_hand_leaves_no_trace(site: Site) -> None:
     assert site.rows(workers) == site.rows(sync_log) == []
 
 
+async def test_a_worker_gives_back_what_it_holds_without_knowing(site: Site) -> None:
+    for worker in ("w1", "w2"):
+        await site.beat(worker)
+    await site.admit(order("1"), order("2"), order("3"))
+    lost, kept = await site.claim("w1", most=2)
+    await site.claim("w2")
+    assert await site.ledger.disown("w1", {kept.lane: kept.token}) == 1
+    assert sorted((row.key, row.holder) for row in site.rows(lanes) if row.key != lost.lane) == [
+        (f"{site.main}/order/2", "w1"),
+        (f"{site.main}/order/3", "w2"),
+    ]
+    (again,) = await site.claim("w2")
+    assert (again.lane, again.deliveries[0].unsure) == (lost.lane, True)
+    assert not (await site.settle(kept, done)).fenced
+
+
+async def test_a_lane_that_a_worker_knows_by_an_older_token_alone_is_given_back(site: Site) -> None:
+    await site.beat()
+    await site.admit(order("1"))
+    claim = await site.take()
+    assert await site.ledger.disown("w1", {claim.lane: claim.token - 1}) == 1
+
+
 async def test_a_named_lease_has_one_holder_who_may_renew_it(site: Site, open_site: Opened) -> None:
     other = open_site()
     assert await site.ledger.hold("relay", "w1", 10)
