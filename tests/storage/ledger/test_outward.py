@@ -35,10 +35,11 @@ async def test_workers_are_told_of_each_lane_that_is_due_by_job_account_and_chan
 
 
 async def test_the_oldest_due_lanes_are_told_first(site: Site) -> None:
-    for number in ("3", "1", "2"):
+    for number, wait in (("3", 30), ("1", 10), ("2", 20)):
         await site.admit(order(number))
-        site.clock.advance(1)
-    assert [lane.lane[-1] for lane in await site.ledger.due_lanes(2)] == ["3", "1"]
+        await site.settle(await site.take(), retry(wait))
+    site.clock.advance(30)
+    assert [lane.lane[-1] for lane in await site.ledger.due_lanes(2)] == ["1", "2"]
 
 
 async def test_a_lane_is_told_once(site: Site) -> None:
