@@ -81,7 +81,9 @@ def _extend_lanes(connection: Connection, by_lane: dict[str, list[Newcomer]], no
     statement = upsert(connection, lanes)
     # Written out, because a statement that runs for many rows at once takes no further parameters.
     # A newer stock level, or a tick, does not wait for the retry of an older one.
-    woken = text("(lanes.kind = 'bulk' OR lanes.key LIKE '%/tick/%') AND lanes.state IN ('waiting', 'parked')")
+    woken = text(
+        f"(lanes.kind = 'bulk' OR lanes.key LIKE '{'_' * 36}/tick/%') AND lanes.state IN ('waiting', 'parked')"
+    )
     extended = statement.on_conflict_do_update(
         index_elements=["key"],
         set_={

@@ -249,7 +249,7 @@ def test_the_ledger_keeps_its_word_whatever_happens(sqlite_template: Path) -> No
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=40,
+            max_examples=30,
             stateful_step_count=40,
             deadline=None,
             derandomize=True,
