@@ -261,9 +261,13 @@ def set_up(stack: Stack, token: str = "sandbox-read-write") -> Office:
 
 
 def schedule_in_the_past(office: Office) -> None:
-    """A schedule of five minutes that became due a minute ago."""
-    office.ask(office.house.operations.set_schedule(ACCOUNT, CHANNEL, "order_import", Period("5m")))
-    office.sql("UPDATE schedules SET next_due = :due", due=to_micros(utc_now()) - 60_000_000)
+    """A schedule that became due a second ago.
+
+    A timer fires the newest instant that passed. With twelve hours between the instants of the grid, none lies within
+    that second, so the due instant is the one set here.
+    """
+    office.ask(office.house.operations.set_schedule(ACCOUNT, CHANNEL, "order_import", Period("12h")))
+    office.sql("UPDATE schedules SET next_due = :due", due=to_micros(utc_now()) - 1_000_000)
 
 
 def ticks(office: Office) -> int:

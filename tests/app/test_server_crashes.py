@@ -18,16 +18,18 @@ pytestmark = [
 ]
 
 
-def under_load(stack: Stack, office: Office, server: Rabbit | Postgres) -> None:
-    """Kill the server after some calls, start it again, and judge."""
+def under_load(stack: Stack, office: Office, server: Rabbit | Postgres, notices: str) -> None:
+    """Kill the server after some calls, go on sending, start it again once the process notices, and judge."""
     stack.shop.slow_down(20)
     work = Work.of(stack, orders=12, stock=40)
-    port = str(free_port())
-    running = stack.start("up", "--port", port).works()
-    with work.being_sent(stack, f"http://127.0.0.1:{port}", office.key):
-        eventually(lambda: stack.shop.count_calls() >= 15, 30, "work is under way")
-        server.crash()
-        eventually(lambda: '"level": "warning"' in running.text(), 30, "the process notices")
+    address = f"http://127.0.0.1:{free_port()}"
+    running = stack.start("up", "--port", address.rpartition(":")[2]).works()
+    early, late = work.halves()
+    with early.being_sent(stack, address, office.key):
+        eventually(lambda: stack.shop.count_calls() >= 10, 30, "work is under way")
+    server.crash()
+    with late.being_sent(stack, address, office.key):
+        eventually(lambda: f'"event": "{notices}"' in running.text(), 30, f"the process says {notices}")
         server.restart()
     wait_settled(stack, office, work, 90)
     check(stack, office, work)
@@ -38,10 +40,10 @@ def test_a_crash_of_rabbitmq_under_load_loses_and_doubles_nothing(
     stack: Stack, office: Office, rabbitmq_server: Rabbit
 ) -> None:
     settle(rabbitmq_server.rabbitmqctl)
-    under_load(stack, office, rabbitmq_server)
+    under_load(stack, office, rabbitmq_server, "broker_connect_failed")
 
 
 def test_a_crash_of_postgresql_under_load_loses_and_doubles_nothing(
     stack: Stack, office: Office, postgresql_server: Postgres
 ) -> None:
-    under_load(stack, office, postgresql_server)
+    under_load(stack, office, postgresql_server, "intake_waits")

@@ -105,6 +105,14 @@ class Work:
         half = len(bought) // 2
         return cls(_mixed(rng, bought[:half]), _mixed(rng, [*bought[half:], levels]), dict(quantities))
 
+    def halves(self) -> tuple[Work, Work]:
+        """What each sender sends first, and the rest."""
+        http, broker = len(self.over_http) // 2, len(self.over_broker) // 2
+        return (
+            Work(self.over_http[:http], self.over_broker[:broker]),
+            Work(self.over_http[http:], self.over_broker[broker:]),
+        )
+
     @property
     def events(self) -> list[Envelope]:
         """All of them."""

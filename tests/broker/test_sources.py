@@ -96,6 +96,13 @@ async def test_a_useless_reference_claims_nothing_and_is_acknowledged(house: Sma
     assert await house.transport.depth(QUEUE) == 0
 
 
+async def test_a_reference_that_postgresql_cannot_even_ask_for_is_useless_too(postgresql_database: str) -> None:
+    async with small_house(postgresql_database) as house:
+        await refer(house, b'{"lane": "a\\u0000b"}', reference(await lane_of_order(house, 1)))
+        async with referenced(house) as source:
+            assert len(await taken(source)) == 1
+
+
 async def test_a_reference_to_a_lane_somebody_holds_is_acknowledged(house: SmallHouse) -> None:
     lane = await lane_of_order(house, 1)
     await house.ledger.claim("another", list(HANDLERS), 1)

@@ -19,7 +19,9 @@ from tests.console.cli.support import Place, order_created
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
-import sys, pathlib
+import sys, pathlib, signal
+# Where the tests run in the background of a shell, Ctrl-C is ignored, and a child inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from console.cli import build
 from tests.console.cli.support import Place
 build(Place(pathlib.Path(sys.argv[1])).doors)(sys.argv[2:])
@@ -33,7 +35,11 @@ def start(place: Place, *words: str, env: Mapping[str, str] | None = None, **how
     if env is None:
         given.pop("NO_COLOR", None)
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(place.folder), *words], cwd=ROOT, env=given, start_new_session=True, **how
+        [sys.executable, "-c", PROGRAM, str(place.folder), *words],
+        cwd=ROOT,
+        env=given,
+        start_new_session=True,
+        **how,
     )
 
 
