@@ -17,7 +17,7 @@ from app.settings import Settings
 from broker.heart import Pace, Worker
 from broker.lease import Lease
 from broker.relay import Relay
-from broker.sources import LaneSource, PolledLanes, ReferencedLanes
+from broker.sources import LaneSource, PolledLanes, TicketedLanes
 from broker.timing import Timer
 from domain.errors import StorageUnavailable
 from producers.http import create_app, serve
@@ -88,13 +88,16 @@ def _metrics(house: House, cast: Cast) -> Iterator[None]:
 def _parts(house: House, cast: Cast, lease: Lease, stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
     parts: list[Coroutine[Any, Any, None]] = []
     settings = house.settings
-    if cast.relay:
-        relay = Relay(house.ledger, house.transport, lease, house.meters, house.bell, refers=not settings.embedded)
-        parts.append(relay.run(stop))
+    worker: Worker | None = None
     if cast.consume:
         organs = house.organs(cast.jobs)
         worker = Worker(organs, _source(house, lease, list(organs.handlers)), lease, Pace(capacity=settings.capacity))
         parts.append(worker.work(stop))
+    if cast.relay or cast.consume:
+        # Whoever runs deliveries can also lead: what comes in then needs no second look before it runs.
+        tickets = not settings.embedded
+        relay = Relay(house.ledger, house.transport, lease, house.meters, house.bell, tickets=tickets, taker=worker)
+        parts.append(relay.run(stop))
     if cast.timer:
         parts.append(Timer(house.ledger, house.meters, house.bell).run(stop))
     if cast.serve:
@@ -107,7 +110,7 @@ def _parts(house: House, cast: Cast, lease: Lease, stop: asyncio.Event) -> list[
 def _source(house: House, lease: Lease, jobs: Sequence[str]) -> LaneSource:
     if house.settings.embedded:
         return PolledLanes(house.ledger, lease.worker, jobs, house.bell)
-    return ReferencedLanes(house.ledger, lease.worker, jobs, house.transport, house.settings.capacity)
+    return TicketedLanes(house.ledger, lease.worker, jobs, house.transport)
 
 
 def _say_address(url: str) -> None:

@@ -15,7 +15,7 @@ from domain.outcomes import Dead, Outcome, Park
 from domain.ports import Shop
 from domain.states import LaneKind
 
-CRASHES_TO_DEATH = 10
+CRASHES_TO_DEATH = 5
 """How often in a row a lane may end with its worker before its delivery is taken for the cause.
 
 Everything a killed worker had in hand counts, so a few kills by hand must not bury what had no part in them.

@@ -1,25 +1,23 @@
 """The heart: one row of steps from a due lane to a settled outcome.
 
-    claim -> run -> settle -> acknowledge
+    claim -> run -> settle
 
 1. **claim**: lanes that are due are taken under this worker's lease, each with a token (the fence).
 2. **run**: their deliveries go to the handler of their job type, concurrently across lanes, in order within a lane.
 3. **settle**: outcomes, log rows, records, announcements and follow-ups of everything finished by then are written
-in one
-   transaction; a lane that is due again and of a job of ours is handed on in the same transaction.
-4. **acknowledge**: only now the transport hears that the references are done.
+   in one transaction; a lane that is due again and of a job of ours is handed on in the same transaction.
 
-Events reach the ledger by :mod:`broker.intake` (decode, admit, acknowledge). A worker killed anywhere leaves rows:
-its lanes
-are freed when its lease ends or its process is known to be gone, and re-enter this row marked *unsure*, so that
-handlers read back before they write again.
+Events reach the ledger by :mod:`broker.intake` (decode, admit, acknowledge), which may hand lanes that begin with them
+straight to the worker of its process. A worker killed anywhere leaves rows: its lanes are freed when its lease ends or
+its process is known to be gone, and re-enter this row marked *unsure*, so that handlers read back before they write
+again.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -30,7 +28,7 @@ from broker.gates import Gates
 from broker.guard import RunGuard
 from broker.handling import CHANNEL_DELETED, Answer, Handler, Run, item_of, refusal_of
 from broker.lease import Lease
-from broker.ledger import Claim, Delivery, Ledger, Memory, Settled, Settlement, Verdict
+from broker.ledger import Claim, Delivery, Hands, Ledger, Memory, Settled, Settlement, Verdict
 from broker.meters import Meters
 from broker.sources import LaneSource
 from broker.verdicts import Attempt, judge, judge_error
@@ -74,13 +72,14 @@ class Pace:
 
 
 class Worker:
-    """Runs the deliveries of some job types until told to stop."""
+    """Runs the deliveries of some job types until told to stop. An intake of this process may take it as its taker."""
 
     def __init__(self, organs: Organs, source: LaneSource, lease: Lease, pace: Pace = Pace()) -> None:
         self._organs = organs
         self._source = source
         self._lease = lease
         self._pace = pace
+        self._share = max(1, int(pace.capacity * pace.channel_share))
         self._jobs = frozenset(organs.handlers)
         self._running: set[asyncio.Task[None]] = set()
         self._per_channel: Counter[str] = Counter()
@@ -91,9 +90,27 @@ class Worker:
         self._stopping = False
         self._in_hand: dict[str, int] = {}
         self._astray = False
+        self.claiming = asyncio.Lock()
+
+    def hands(self) -> Hands:
+        """What this worker is ready for."""
+        room = self._pace.capacity - len(self._running)
+        if self._stopping or self._astray or room <= 0 or not self._lease.sufficient:
+            return Hands()
+        skip = frozenset(self._organs.gates.closed_channels())
+        return Hands(self._lease.worker, self._jobs, room, skip, self._share, dict(self._per_channel))
+
+    def begin(self, claims: Sequence[Claim]) -> None:
+        """Run lanes that are claimed for this worker."""
+        for claim in claims:
+            self._begin(claim)
+
+    def miss(self) -> None:
+        """Hear that this worker may hold lanes of which nobody told it: the answer to a claim was lost."""
+        self._astray = True
 
     async def work(self, stop: asyncio.Event) -> None:
-        """Claim, run, settle and acknowledge until ``stop`` is set; then finish what is in hand."""
+        """Claim, run and settle until ``stop`` is set; then finish what is in hand."""
         await self._source.start()
         settler = asyncio.create_task(self._settle_forever())
         try:
@@ -103,7 +120,9 @@ class Worker:
                 await self._claim_once()
         finally:
             self._stopping = True
-            await self._finish()
+            async with self.claiming:
+                # What was being claimed when the stop came is here now.
+                await self._finish()
             settler.cancel()
             await asyncio.gather(settler, return_exceptions=True)
             await self._source.stop()
@@ -134,20 +153,18 @@ class Worker:
             self._astray = True
             await asyncio.sleep(AWAY_SECONDS)
             return
-        for claim in claims:
-            self._begin(claim)
+        self.begin(claims)
 
     async def _disown(self) -> None:
         """Free what this worker holds without running it: the answer to a claim or settle was lost on the way."""
-        async with self._settling:
+        async with self._settling, self.claiming:
             freed = await self._organs.ledger.disown(self._lease.worker, dict(self._in_hand))
         self._astray = False
         if freed:
             log.warning("lanes_found_again", count=freed)
 
     def _skipped_channels(self) -> list[str]:
-        most = max(1, int(self._pace.capacity * self._pace.channel_share))
-        busy = [channel_id for channel_id, count in self._per_channel.items() if count >= most]
+        busy = [channel_id for channel_id, count in self._per_channel.items() if count >= self._share]
         return [*busy, *self._organs.gates.closed_channels()]
 
     def _begin(self, claim: Claim) -> None:
@@ -250,13 +267,12 @@ class Worker:
             await self._flush()
 
     async def _flush(self) -> None:
-        """Settle all that is finished; then acknowledge."""
+        """Settle all that is finished."""
         async with self._settling:
             while self._finished:
                 batch, self._finished = self._finished, []
                 settled = await self._settle(batch)
                 crash_point("worker.after_settle")
-                await self._source.settled([answer.lane for answer in settled])
                 self._after_settle(batch, settled)
 
     async def _settle(self, batch: list[Settlement]) -> list[Settled]:
@@ -294,7 +310,8 @@ class Worker:
             self._organs.meters.settled(settlement.verdicts)
             if answer.next_claim is not None:
                 self._begin(answer.next_claim)
-        self._organs.bell.ring()
+        if any(each.effects.announcements or each.effects.follow_ups for one in batch for each in one.verdicts):
+            self._organs.bell.ring()
 
 
 def _verdict_of(answer: Answer, delivery: Delivery, attempt: Attempt, *, gate_closed: bool) -> Verdict:

@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Protocol
 
 import structlog
 
 from broker.bell import Bell
 from broker.crash import crash_point
 from broker.decode import decode, rejection_of
-from broker.ledger import Admission, Incoming, Ledger, Rejection
+from broker.ledger import Admission, Claim, Hands, Incoming, Ledger, Rejection
 from broker.meters import Meters
-from broker.sources import lane_of
 from broker.topology import DEAD, INBOX, JOB_QUEUE_PREFIX, UNROUTED
 from broker.transports.seam import Subscription, Taken, Transport
 from domain.errors import InputError, MalformedEvent, StorageUnavailable, TransportUnavailable, UnknownName
@@ -33,10 +33,32 @@ AWAY_SECONDS = 1.0
 """How long a database that is away is left alone before it is asked again."""
 
 
-class Intake:
-    """Takes the inbox into the ledger, and files what ended in the nets (unrouted, dead letters) as rejected."""
+class Taker(Protocol):
+    """The worker of this process, which may begin at once with what comes in."""
 
-    def __init__(self, ledger: Ledger, transport: Transport, meters: Meters, bell: Bell) -> None:
+    claiming: asyncio.Lock
+    """Held while lanes may be on their way to this worker."""
+
+    def hands(self) -> Hands:
+        """What it is ready for."""
+
+    def begin(self, claims: Sequence[Claim]) -> None:
+        """Run these, which are claimed for it."""
+
+    def miss(self) -> None:
+        """Hear that it may hold lanes of which nobody told it."""
+
+
+class Intake:
+    """Takes the inbox into the ledger, and files what ended in the nets (unrouted, dead letters) as rejected.
+
+    With a ``taker``, lanes that begin with an event are in its hands as soon as they are stored.
+    """
+
+    def __init__(
+        self, ledger: Ledger, transport: Transport, meters: Meters, bell: Bell, taker: Taker | None = None
+    ) -> None:
+        self._taker = taker
         self._ledger = ledger
         self._transport = transport
         self._meters = meters
@@ -87,25 +109,37 @@ class Intake:
         """Admit again and again until the database took it; nothing where ``stop`` came first."""
         while not stop.is_set():
             try:
-                return await self._ledger.admit(events, rejections)
+                return await self._take_in(events, rejections)
             except StorageUnavailable as error:
                 log.warning("intake_waits", reason=error.sentence, events=len(events) + len(rejections))
                 await asyncio.sleep(AWAY_SECONDS)
         return None
+
+    async def _take_in(self, events: Sequence[Incoming], rejections: Sequence[Rejection]) -> list[Admission]:
+        if self._taker is None or not events:
+            return await self._ledger.admit(events, rejections)
+        async with self._taker.claiming:
+            try:
+                taken = await self._ledger.take_in(events, rejections, self._taker.hands())
+            except StorageUnavailable:
+                self._taker.miss()
+                raise
+            self._taker.begin(taken.claims)
+            return taken.answers
 
 
 def sort_out(batch: Sequence[Taken]) -> tuple[list[Incoming], list[Rejection]]:
     """Decode what came to the inbox; what ended in a net is kept as a rejection.
 
     Two kinds of dead letters are none: an event that was only returned to the inbox too often (its takers were stopped
-    again and again) is still good, and a reference to a lane says nothing that the ledger does not know.
+    again and again) is still good, and a ticket says nothing that the ledger does not know.
     """
     events: list[Incoming] = []
     rejections: list[Rejection] = []
     for taken in batch:
         origin = str(taken.headers.get("x-first-death-queue", "")) if taken.queue == DEAD else taken.queue
         if origin.startswith(JOB_QUEUE_PREFIX):
-            log.warning("reference_dead_lettered", queue=origin, lane=lane_of(taken))
+            log.warning("ticket_dead_lettered", queue=origin)
             continue
         decoded = decode(taken)
         if isinstance(decoded, Rejection) and taken.queue != UNROUTED:

@@ -61,11 +61,28 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
+class Hands:
+    """What a worker is ready for when events come in: FIFO lanes that begin with them need not wait to be claimed.
+
+    It takes up to ``room`` lanes of ``jobs``, none of a channel in ``skip``, and of one channel no more than ``share``
+    with those of ``busy`` (by channel id).
+    """
+
+    worker: str = ""
+    jobs: frozenset[str] = frozenset()
+    room: int = 0
+    skip: frozenset[str] = frozenset()
+    share: int = 0
+    busy: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One message for one job type and one channel, taken up for an attempt.
 
     ``unsure`` is true when an earlier attempt ended in a way that may have written to the shop (crash, timeout):
-    the handler must read back first. ``attempt`` counts from 1; ``failures`` counts what the retry budget has spent.
+    the handler must read back first. ``seq`` is its place in its lane; ``attempt`` counts from 1; ``failures`` counts
+    what the retry budget has spent.
     """
 
     id: str
@@ -75,6 +92,7 @@ class Delivery:
     job_type: str
     business_key: str
     lane: str
+    seq: int
     attempt: int
     failures: int
     unsure: bool
@@ -150,15 +168,11 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class DueLane:
-    """A lane whose head may run now and of which no worker was told. ``token`` and ``since`` name its present turn."""
+class TakenIn:
+    """What became of a batch: an answer per event, and the lanes that began in the worker's hand."""
 
-    lane: str
-    job_type: str
-    account: str
-    channel: str
-    token: int
-    since: int
+    answers: list[Admission]
+    claims: list[Claim] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +183,16 @@ class Unsent:
     id: str
     routing_key: str
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelPast:
+    """``sent_as`` is the shop's shipment id of a parcel that the shop already has; ``doubted`` says that a shipment of
+    its order ended without our knowing if it reached the shop.
+    """
+
+    sent_as: str | None = None
+    doubted: bool = False
 
 
 class Memory(Protocol):
@@ -183,14 +207,11 @@ class Memory(Protocol):
     async def order_document(self, channel_id: str, external_order_id: str) -> Mapping[str, Any] | None:
         """The canonical document of a recorded order."""
 
-    async def shipment_sent(self, channel_id: str, shipment_id: str) -> str | None:
-        """The shop's shipment id of a parcel the shop already has."""
+    async def parcel_past(self, channel: Channel, shipment_id: str, external_order_id: str) -> ParcelPast:
+        """What is known of a parcel before it is sent."""
 
     async def sent_shipments(self, channel_id: str, external_order_id: str) -> Mapping[str, str]:
         """Shop shipment id → our shipment id, of all parcels of an order the shop already has."""
-
-    async def shipment_doubted(self, account_id: str, channel_id: str, external_order_id: str) -> bool:
-        """Whether a shipment of an order ended without our knowing if it reached the shop."""
 
     async def stock_levels(self, account_id: str, skus: Sequence[str] | None) -> Sequence[StockLevel]:
         """The last known levels in all warehouses; of every SKU where ``skus`` is ``None``."""
@@ -211,17 +232,11 @@ class Ledger(Protocol):
     async def admit(self, batch: Sequence[Incoming], rejections: Sequence[Rejection] = ()) -> list[Admission]:
         """Store messages and their deliveries; one answer per incoming event, in order."""
 
-    async def claim(
-        self,
-        worker: str,
-        job_types: Sequence[str],
-        most: int,
-        lanes: Sequence[str] | None = None,
-        skip: Sequence[str] = (),
-    ) -> list[Claim]:
-        """Take up to ``most`` lanes that are due: those named, or any of the job types; channels in ``skip`` are left
-        out.
-        """
+    async def take_in(self, batch: Sequence[Incoming], rejections: Sequence[Rejection], hands: Hands) -> TakenIn:
+        """As :meth:`admit`, and claim lanes that begin with these events for a worker that is ready for them."""
+
+    async def claim(self, worker: str, job_types: Sequence[str], most: int, skip: Sequence[str] = ()) -> list[Claim]:
+        """Take up to ``most`` due lanes of these job types, channels in turn; those in ``skip`` are left out."""
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[Settled]:
         """Write outcomes, log rows, records, announcements and follow-ups; free the lanes or hand on their next."""
@@ -244,14 +259,8 @@ class Ledger(Protocol):
         A claim or settle whose answer was lost may have made it the holder of lanes that nobody runs.
         """
 
-    async def due_lanes(self, most: int) -> list[DueLane]:
-        """Lanes to tell workers of, oldest due first."""
-
-    async def mark_queued(self, told: Sequence[DueLane]) -> None:
-        """Remember that workers were told of these lanes; a lane that was taken up since then is left alone."""
-
-    async def requeue_stale(self, job_type: str, older_than_seconds: float) -> int:
-        """Make queued lanes due again whose reference seems lost; how many."""
+    async def due_counts(self, most: int) -> Mapping[str, int]:
+        """How many lanes of each job type are due and in nobody's hand; counted up to ``most`` in all."""
 
     async def unsent(self, most: int) -> list[Unsent]:
         """Announcements not yet published, in order."""

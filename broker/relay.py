@@ -8,52 +8,63 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 
 import structlog
 
 from broker.bell import Bell
 from broker.crash import crash_point
-from broker.intake import Intake
+from broker.intake import Intake, Taker
 from broker.lease import Lease
 from broker.ledger import Ledger
 from broker.meters import Meters
-from broker.sources import reference
+from broker.sources import LANES_PER_TICKET
 from broker.topology import JOBS, OMS, job_queue
 from broker.transports.seam import Outgoing, Receipt, Transport
 from domain.envelope import STRUCTURED
 from domain.errors import StorageUnavailable, TransportUnavailable
 from domain.ids import new_id
-from domain.jobs import JOB_TYPES
 
 log = structlog.get_logger(__name__)
 
 LEASE_NAME = "relay"
 LEASE_SECONDS = 10.0
 POLL_SECONDS = 0.02
+LEAST_SECONDS = 0.005
+"""A bell that never stops ringing must not make the relay ask the database without pause."""
 RECOVER_SECONDS = 1.0
 AWAY_SECONDS = 1.0
 """How long a database or transport that is away is left alone before it is asked again."""
 BATCH = 500
-STALE_SECONDS = 60.0
+MOST_TICKETS = 32
+"""Tickets of a job type that lie ready at a time."""
 
 
 class Relay:
     """Moves between ledger and transport while it holds the relay lease."""
 
     def __init__(
-        self, ledger: Ledger, transport: Transport, lease: Lease, meters: Meters, bell: Bell, *, refers: bool
+        self,
+        ledger: Ledger,
+        transport: Transport,
+        lease: Lease,
+        meters: Meters,
+        bell: Bell,
+        *,
+        tickets: bool,
+        taker: Taker | None = None,
     ) -> None:
-        """``refers`` is whether workers learn of lanes by references on job queues (a broker) or by themselves
-        (journal).
+        """``tickets`` is whether workers learn of due lanes by tickets on job queues (a broker) or by themselves
+        (journal). ``taker`` is the worker of this process, if it has one.
         """
         self._ledger = ledger
         self._transport = transport
         self._lease = lease
         self._meters = meters
         self._bell = bell
-        self._refers = refers
-        self._intake = Intake(ledger, transport, meters, bell)
+        self._tickets = tickets
+        self._intake = Intake(ledger, transport, meters, bell, taker)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Try for the lease until ``stop``; with it, work until it is lost."""
@@ -108,25 +119,23 @@ class Relay:
     async def _announce(self) -> bool:
         """Tell workers of due lanes and the OMS of what happened; whether there was anything to do."""
         busy = await self._tell_oms()
-        if self._refers:
+        if self._tickets:
             busy = await self._tell_workers() or busy
         return busy
 
     async def _tell_workers(self) -> bool:
-        due = await self._ledger.due_lanes(BATCH)
-        batch = [
-            Outgoing(JOBS, f"{lane.job_type}.{lane.account}.{lane.channel}", reference(lane.lane), new_id())
-            for lane in due
-        ]
-        receipts = await self._transport.publish(batch) if batch else []
+        """See to it that tickets lie ready for the lanes that are due; never busy, for it is workers that take them."""
+        due = await self._ledger.due_counts(MOST_TICKETS * LANES_PER_TICKET)
+        batch: list[Outgoing] = []
+        for job, count in due.items():
+            wanted = min(-(-count // LANES_PER_TICKET), MOST_TICKETS) - await self._transport.depth(job_queue(job))
+            batch += [Outgoing(JOBS, f"{job}.ticket.all", b"{}", new_id()) for _ in range(wanted)]
         if batch:
+            receipts = await self._transport.publish(batch)
             crash_point("relay.after_publish")
-        told = [lane for lane, receipt in zip(due, receipts, strict=True) if receipt is Receipt.CONFIRMED]
-        if told:
-            await self._ledger.mark_queued(told)
-            self._meters.announced.inc(len(told))
-        self._complain(receipts)
-        return bool(told)
+            self._meters.announced.inc(receipts.count(Receipt.CONFIRMED))
+            self._complain(receipts)
+        return False
 
     async def _tell_oms(self) -> bool:
         waiting = await self._ledger.unsent(BATCH)
@@ -154,17 +163,11 @@ class Relay:
             )
 
     async def _recover(self) -> bool:
-        """Free the lanes of the dead, and tell again of lanes whose reference seems lost."""
+        """Free the lanes of the dead."""
         freed = await self._ledger.rescue()
         if freed:
             log.warning("lanes_rescued", count=freed)
             self._bell.ring()
-        if self._refers:
-            for job in JOB_TYPES:
-                if await self._transport.depth(job_queue(job)) == 0 and (
-                    count := await self._ledger.requeue_stale(job, STALE_SECONDS)
-                ):
-                    log.warning("references_lost", job=job, count=count)
         return False
 
 
@@ -175,6 +178,7 @@ async def _every(
     rest = bell or Bell()
     while not over.is_set():
         busy = False
+        began = time.monotonic()
         try:
             busy = await act()
         except (StorageUnavailable, TransportUnavailable) as error:
@@ -182,3 +186,4 @@ async def _every(
             await asyncio.sleep(AWAY_SECONDS)
         if not busy:
             await rest.listen(seconds)
+            await asyncio.sleep(began + LEAST_SECONDS - time.monotonic())

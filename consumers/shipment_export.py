@@ -21,15 +21,17 @@ async def shipment_export(run: Run) -> Outcome:
     """
     payload = run.item.payload
     assert isinstance(payload, ShipmentCreated)
-    known = await run.memory.shipment_sent(run.channel.id, payload.shipment_id)
-    if known is not None:
-        return Skipped(f"Shipment {payload.shipment_id} is already in the shop as {known}.", "already_sent")
+    past = await run.memory.parcel_past(run.channel, payload.shipment_id, payload.external_order_id)
+    if past.sent_as is not None:
+        return Skipped(f"Shipment {payload.shipment_id} is already in the shop as {past.sent_as}.", "already_sent")
     lines = await _line_ids(run, payload)
     method = await _method(run, payload)
     if isinstance(method, Park):
         return method
     parcel = _parcel(run, payload, method, lines)
-    found = await _sent_before(run, parcel) if await _is_doubtful(run, payload) else None
+    # This parcel, or another of its order, may have reached the shop without our knowing.
+    doubtful = run.item.delivery.unsure or past.doubted
+    found = await _sent_before(run, parcel) if doubtful else None
     shipment = found or await run.shop.create_shipment(parcel)
     done = _done(payload, shipment, recovered=found is not None, unmapped=method is None)
     if run.channel.settings.update_order_with_last_shipment:
@@ -39,13 +41,6 @@ async def shipment_export(run: Run) -> Outcome:
             # The shipment is there and must be remembered, whatever becomes of the order's own copy of it.
             return replace(done, sentence=f"{done.sentence} {error.sentence}", code="order_not_updated", warning=True)
     return done
-
-
-async def _is_doubtful(run: Run, payload: ShipmentCreated) -> bool:
-    """Whether this parcel, or another of its order, may have reached the shop without our knowing."""
-    if run.item.delivery.unsure:
-        return True
-    return await run.memory.shipment_doubted(run.channel.account_id, run.channel.id, payload.external_order_id)
 
 
 def _done(payload: ShipmentCreated, shipment: ShopShipment, *, recovered: bool, unmapped: bool) -> Done:

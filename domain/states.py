@@ -35,7 +35,6 @@ class LaneState(StrEnum):
     """Where a lane stands: the line of open deliveries that must not overtake one another."""
 
     READY = "ready"
-    QUEUED = "queued"
     RUNNING = "running"
     WAITING = "waiting"
     PARKED = "parked"

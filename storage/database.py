@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -113,33 +113,20 @@ class Database:
         return future
 
     def _read(self) -> None:
-        while (job := self._reads.get()) is not None:
-            if not job.future.set_running_or_notify_cancel():
-                continue
-            with _answering([job]), self.engine.connect().execution_options(reading=True) as connection:
-                result = job.work(connection)
-                connection.rollback()
-                job.future.set_result(result)
+        with _Link(self.engine, reading=True) as link:
+            while (job := self._reads.get()) is not None:
+                if not job.future.set_running_or_notify_cancel():
+                    continue
+                with _answering([job]):
+                    job.future.set_result(_with_retries(link, job.work))
 
     def _write_one_by_one(self) -> None:
-        while (job := self._writes.get()) is not None:
-            if not job.future.set_running_or_notify_cancel():
-                continue
-            with _answering([job]):
-                job.future.set_result(self._with_retries(job.work))
-
-    def _with_retries(self, work: Work[T], tries: int = 5) -> T:
-        """Repeat work that PostgreSQL rolled back for a deadlock or a serialization failure."""
-        for attempt in range(1, tries + 1):
-            try:
-                with self.engine.begin() as connection:
-                    return work(connection)
-            except DBAPIError as error:
-                state = getattr(error.orig, "sqlstate", None)
-                if state not in _RETRYABLE_STATES or attempt == tries:
-                    raise
-                time.sleep(0.01 * attempt)
-        raise AssertionError("the loop returns or raises")
+        with _Link(self.engine) as link:
+            while (job := self._writes.get()) is not None:
+                if not job.future.set_running_or_notify_cancel():
+                    continue
+                with _answering([job]):
+                    job.future.set_result(_with_retries(link, job.work))
 
     def _write_in_groups(self) -> None:
         ended = False
@@ -182,6 +169,77 @@ class Database:
                 job.future.set_result(value)
             else:
                 job.future.set_exception(failure)
+
+
+class _Link:
+    """The connection of one thread, kept open between pieces of work; one that broke is replaced."""
+
+    def __init__(self, engine: Engine, *, reading: bool = False) -> None:
+        self._engine = engine
+        self._reading = reading
+        self._connection: Connection | None = None
+        self.committing = False
+        """Whether what ran last had come to its commit, of which only the database knows the end."""
+
+    def _open(self) -> Connection:
+        connection = self._engine.connect()
+        if not self._reading:
+            return connection
+        if connection.dialect.name == "postgresql":
+            # Each question is one statement: a transaction around it would be two more trips to the server.
+            return connection.execution_options(isolation_level="AUTOCOMMIT", postgresql_readonly=True)
+        return connection.execution_options(reading=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._drop()
+
+    def run(self, work: Work[T]) -> T:
+        """Run ``work`` in a transaction: committed, or rolled back when reading."""
+        self.committing = False
+        if self._connection is None:
+            self._connection = self._open()
+        connection = self._connection
+        try:
+            result = work(connection)
+            if self._reading:
+                connection.rollback()
+            else:
+                self.committing = True
+                connection.commit()
+        except BaseException:
+            with contextlib.suppress(DBAPIError):
+                connection.rollback()
+            if connection.invalidated:
+                self._drop()
+            raise
+        return result
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(DBAPIError):
+                self._connection.close()
+            self._connection = None
+
+
+def _with_retries(link: _Link, work: Work[T], tries: int = 5) -> T:
+    """Repeat work that PostgreSQL rolled back for a deadlock or a serialization failure, and once what a connection
+    that had died in the meantime did not bring to its commit.
+    """
+    replaced = False
+    for attempt in range(1, tries + 1):
+        try:
+            return link.run(work)
+        except DBAPIError as error:
+            stale = error.connection_invalidated and not link.committing and not replaced
+            replaced = replaced or stale
+            again = stale or getattr(error.orig, "sqlstate", None) in _RETRYABLE_STATES
+            if not again or attempt == tries:
+                raise
+            time.sleep(0.01 * attempt)
+    raise AssertionError("the loop returns or raises")
 
 
 @contextlib.contextmanager

@@ -54,6 +54,8 @@ FAST: dict[str, Any] = {"calls_per_second": 10_000.0, "burst": 10_000}
 READ_WRITE = "sandbox-read-write"
 READ_ONLY = "sandbox-read-only"
 PACE = Pace(capacity=16)
+AFTER_A_CRASH = 2.5
+"""Seconds after which a lane is due again whose worker died with it for the first time in a row."""
 SHIPPED_AT = "2026-03-01T09:30:00Z"
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from broker.ledger import Admission, Claim, DueLane, Incoming, Rejection, Settled, Settlement
+from broker.ledger import Claim, Hands, Incoming, Rejection, Settled, Settlement, TakenIn
 from domain.errors import StorageUnavailable
 from domain.moments import utc_now
 from storage.database import Database
@@ -54,7 +54,8 @@ class MoodyLedger(SqlLedger):
     """The real ledger, whose database is away for the methods named in ``away``.
 
     For those in ``deaf`` the database does its work and the answer is lost on the way, once each.
-    ``refused`` counts the calls that found it away, ``asked`` the others. Admitting nothing but rejections is ``file``.
+    ``refused`` counts the calls that found it away, ``asked`` the others. Taking in is ``admit`` for whoever asks, and
+    ``file`` where it is nothing but rejections. ``held_up`` are methods that wait for their event before they answer.
     """
 
     def __init__(self, database: Database, directory: Directory, clock: HandClock) -> None:
@@ -63,6 +64,7 @@ class MoodyLedger(SqlLedger):
         self.deaf: set[str] = set()
         self.refused: Counter[str] = Counter()
         self.asked: Counter[str] = Counter()
+        self.held_up: dict[str, asyncio.Event] = {}
         self._patience: dict[str, int] = {}
 
     def come_back_after(self, method: str, more: int) -> None:
@@ -82,20 +84,20 @@ class MoodyLedger(SqlLedger):
             self.deaf.discard(method)
             raise StorageUnavailable("The connection broke before the answer came.")
 
-    async def admit(self, batch: Sequence[Incoming], rejections: Sequence[Rejection] = ()) -> list[Admission]:
-        self._ask("admit" if batch else "file")
-        return await super().admit(batch, rejections)
+    async def _answer_late(self, method: str) -> None:
+        if method in self.held_up:
+            await self.held_up[method].wait()
 
-    async def claim(
-        self,
-        worker: str,
-        job_types: Sequence[str],
-        most: int,
-        lanes: Sequence[str] | None = None,
-        skip: Sequence[str] = (),
-    ) -> list[Claim]:
+    async def take_in(self, batch: Sequence[Incoming], rejections: Sequence[Rejection], hands: Hands) -> TakenIn:
+        self._ask("admit" if batch else "file")
+        found = await super().take_in(batch, rejections, hands)
+        await self._answer_late("admit")
+        self._lose("admit")
+        return found
+
+    async def claim(self, worker: str, job_types: Sequence[str], most: int, skip: Sequence[str] = ()) -> list[Claim]:
         self._ask("claim")
-        found = await super().claim(worker, job_types, most, lanes, skip)
+        found = await super().claim(worker, job_types, most, skip)
         if found:
             self._lose("claim")
         return found
@@ -106,9 +108,13 @@ class MoodyLedger(SqlLedger):
         self._lose("settle")
         return found
 
-    async def due_lanes(self, most: int) -> list[DueLane]:
-        self._ask("due_lanes")
-        return await super().due_lanes(most)
+    async def disown(self, worker: str, in_hand: Mapping[str, int]) -> int:
+        self._ask("disown")
+        return await super().disown(worker, in_hand)
+
+    async def due_counts(self, most: int) -> Mapping[str, int]:
+        self._ask("due_counts")
+        return await super().due_counts(most)
 
     async def mark_sent(self, seqs: Sequence[int]) -> None:
         self._ask("mark_sent")

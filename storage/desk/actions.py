@@ -117,7 +117,7 @@ def run_now(connection: Connection, directory: Directory, where: tuple[str, str]
         [tick(f"manual-{new_id()}", job, where[0], where[1], now, Trigger.MANUAL)],
         (),
         now,
-    )
+    ).answers
     if answers[0].error is not None:
         raise answers[0].error
     return str(answers[0].message_id)

@@ -46,7 +46,6 @@ _shown_state: ColumnElement[str] = case(
     (_is_bulk & (deliveries.c.cause != ""), "waiting"),
     (_is_bulk, "ready"),
     (_is_behind, "behind"),
-    (lanes.c.state == "queued", "ready"),
     else_=lanes.c.state,
 )
 """A final state, or how an open delivery stands: ready, running, waiting, parked, or behind an earlier one."""

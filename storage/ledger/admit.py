@@ -10,18 +10,21 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from broker.ledger import Admission, Incoming, Rejection
+from broker.ledger import Admission, Claim, Hands, Incoming, Rejection, TakenIn
 from domain.channels import Channel
 from domain.errors import IdentityConflict, InputError, UnknownName
 from domain.events import StockChanged, Tick, business_key
 from domain.ids import new_id
 from domain.jobs import JobType, Place, jobs_for, place_of
 from domain.moments import from_micros, to_micros
+from domain.states import LaneKind
 from domain.stock import StockLevel, is_newer
 from domain.synclog import Trigger
+from storage.bulk import BulkInsert
 from storage.directory import Directory, Snapshot
-from storage.ledger.lines import Newcomer, line_up
+from storage.ledger.lines import NOBODY, Lined, Newcomer, first_token, line_up
 from storage.ledger.records import remember_levels
+from storage.ledger.rows import to_delivery
 from storage.sql import chunks, upsert
 from storage.tables import messages, orders, rejections
 
@@ -42,7 +45,8 @@ def admit(
     batch: Sequence[Incoming],
     rejected: Sequence[Rejection],
     now: int,
-) -> list[Admission]:
+    hands: Hands = NOBODY,
+) -> TakenIn:
     """Store what is valid with its deliveries, refuse the rest with a reason; answers stand in the order of ``batch``.
 
     The same (account, source, id) with the same body is a duplicate; with another body it is refused
@@ -54,13 +58,27 @@ def admit(
     _store_messages(connection, events)
     fresh = [event for event in events if event.admission is None]
     remember_levels(connection, _newest_levels(fresh))
-    jobs = line_up(connection, [newcomer for event in fresh for newcomer in _newcomers(event)], now)
+    lined = line_up(connection, [newcomer for event in fresh for newcomer in _newcomers(event)], now, hands)
     for event in fresh:
-        event.admission = Admission(event.row["id"], jobs=tuple(jobs[event.row["id"]]))
+        event.admission = Admission(event.row["id"], jobs=tuple(lined.jobs.get(event.row["id"], ())))
     file_rejections(connection, rejected, now)
-    return [
+    answers = [
         entry.admission or Admission() if isinstance(entry, _Event) else Admission(error=entry) for entry in checked
     ]
+    return TakenIn(answers, _in_hand(lined, fresh, now))
+
+
+def _in_hand(lined: Lined, events: Sequence[_Event], now: int) -> list[Claim]:
+    """The lanes that began in a worker's hand, as if it had claimed them."""
+    by_message = {event.row["id"]: event.row for event in events} if lined.in_hand else {}
+    claims = []
+    for lane, row in lined.in_hand.items():
+        head = to_delivery({**by_message[row["message_id"]], **row, **_FRESH})
+        claims.append(Claim(lane, LaneKind.FIFO, first_token(now), row["channel_id"], row["job_type"], 0, (head,)))
+    return claims
+
+
+_FRESH = {"attempts": 0, "failures": 0, "unsure": False, "cause": ""}
 
 
 def _newest_levels(events: Sequence[_Event]) -> list[tuple[str, StockLevel]]:
@@ -151,9 +169,7 @@ def _store_messages(connection: Connection, events: Sequence[_Event]) -> None:
     """Insert what is new; mark copies as duplicates and conflicting copies as refused."""
     if not events:
         return
-    statement = upsert(connection, messages)
-    new = statement.on_conflict_do_nothing(index_elements=["account_id", "source", "event_id"]).returning(messages.c.id)
-    stored = set(connection.execute(new, [event.row for event in events]).scalars())
+    stored = set(_MESSAGES.run(connection, [event.row for event in events]).scalars())
     copies = [event for event in events if event.row["id"] not in stored]
     if not copies:
         return
@@ -178,6 +194,15 @@ def _store_messages(connection: Connection, events: Sequence[_Event]) -> None:
             update(messages).where(messages.c.id == bindparam("b_id")).values(copies=messages.c.copies + 1),
             counted,
         )
+
+
+_MESSAGES = BulkInsert(
+    messages,
+    [each.name for each in messages.columns if each.name != "copies"],
+    lambda statement: statement.on_conflict_do_nothing(index_elements=["account_id", "source", "event_id"]).returning(
+        messages.c.id
+    ),
+)
 
 
 def _earlier(connection: Connection, copies: Sequence[_Event]) -> dict[tuple[str, str, str], tuple[str, bytes]]:

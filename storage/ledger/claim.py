@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import BigInteger, Connection, Row, Text, bindparam, select, update
 
 from broker.ledger import Claim, Delivery
 from domain.states import LaneKind
+from storage.bulk import BulkUpdate, Fixed, Statement, as_json, values_of, word
+from storage.ledger.due import due, due_in_turn
 from storage.ledger.rows import delivery_query, to_delivery
-from storage.sql import chunks, locking
 from storage.tables import deliveries, lanes
 
-CLOCKS_APART = 2_000_000
-"""How far the clocks of relay and worker may differ, in microseconds."""
 BULK_LIMIT = 2000
 """Deliveries of a bulk lane taken at once."""
 
@@ -25,41 +23,32 @@ def claim(
     worker: str,
     job_types: Sequence[str],
     most: int,
-    named: Sequence[str] | None,
     skip: Sequence[str],
     now: int,
+    *,
+    turns: bool = False,
 ) -> list[Claim]:
-    """Take up to ``most`` due lanes, oldest due first; a lane somebody holds is never taken.
-
-    A named lane was found due by the relay, whose clock may be a little ahead of this worker's.
+    """Take up to ``most`` due lanes, oldest due first, or with ``turns`` each channel in its turn; a lane somebody
+    holds is never taken, nor one of a channel in ``skip`` (which asks for ``turns``).
     """
-    query = select(lanes.c.key).where(lanes.c.job_type.in_(job_types))
-    if skip:
-        query = query.where(lanes.c.channel_id.not_in(skip))
-    if named is None:
-        query = query.where(lanes.c.state.in_(("ready", "waiting")), lanes.c.due_at <= now)
-        query = query.order_by(lanes.c.due_at).limit(most)
-    else:
-        told = (lanes.c.state == "queued") | (
-            lanes.c.state.in_(("ready", "waiting")) & (lanes.c.due_at <= now + CLOCKS_APART)
-        )
-        query = query.where(lanes.c.key.in_(named), told).order_by(lanes.c.key)
-    # A named lane that is locked for a moment must be waited for: its reference is acknowledged when it is not claimed.
-    wanted = list(connection.scalars(locking(connection, query, skip_locked=named is None)))
-    return take(connection, worker, wanted, now)
+    keys = due_in_turn(connection, job_types, most, skip, now) if turns else due(connection, job_types, most, now)
+    return take(connection, worker, keys, now)
 
 
 def take(connection: Connection, worker: str, keys: Sequence[str], now: int) -> list[Claim]:
     """Make ``worker`` the holder of lanes that the caller found free (or holds already) in this transaction."""
-    taken: list[Row[Any]] = []
-    for part in chunks(keys):
-        statement = update(lanes).where(lanes.c.key.in_(part))
-        statement = statement.values(state="running", holder=worker, token=lanes.c.token + 1, since=now)
-        taken += connection.execute(statement.returning(lanes)).all()
-    heads = _fifo_heads(connection, [lane.key for lane in taken if lane.kind == "fifo"])
+    if not keys:
+        return []
+    chosen = as_json(keys)
+    taken = _TAKE.run(connection, values=chosen, worker=worker, now=now).all()
+    fifo = as_json([lane.key for lane in taken if lane.kind == "fifo"])
+    heads = {row["lane"]: to_delivery(row) for row in _HEADS.run(connection, values=fifo).mappings()}
     claims = []
     for lane in taken:
-        members = heads[lane.key] if lane.kind == "fifo" else _bulk_members(connection, lane, now)
+        if lane.kind == "fifo":
+            members = [heads[lane.key]] if lane.key in heads else []
+        else:
+            members = _bulk_members(connection, lane, now)
         claims.append(
             Claim(
                 lane.key,
@@ -74,19 +63,29 @@ def take(connection: Connection, worker: str, keys: Sequence[str], now: int) -> 
     return claims
 
 
-def _fifo_heads(connection: Connection, keys: Sequence[str]) -> dict[str, list[Delivery]]:
-    heads: dict[str, list[Delivery]] = defaultdict(list)
-    for part in chunks(keys):
-        first = (
-            select(deliveries.c.lane, func.min(deliveries.c.seq).label("seq"))
-            .where(deliveries.c.lane.in_(part), deliveries.c.state == "open")
-            .group_by(deliveries.c.lane)
-            .subquery()
-        )
-        query = delivery_query().join(first, (first.c.lane == deliveries.c.lane) & (first.c.seq == deliveries.c.seq))
-        for row in connection.execute(query.where(deliveries.c.state == "open")).mappings():
-            heads[row["lane"]].append(to_delivery(row))
-    return heads
+def _take(dialect: str) -> Statement:
+    given = values_of(dialect)
+    statement = update(lanes).where(lanes.c.key.in_(select(given.c.value)))
+    now = bindparam("now", type_=BigInteger)
+    statement = statement.values(state="running", holder=bindparam("worker"), token=lanes.c.token + 1, since=now)
+    return statement.returning(
+        lanes.c.key, lanes.c.kind, lanes.c.token, lanes.c.channel_id, lanes.c.job_type, lanes.c.crashes, lanes.c.due_at
+    )
+
+
+def _heads(dialect: str) -> Statement:
+    given = values_of(dialect)
+    other = deliveries.alias("other")
+    first = select(other.c.id).where(other.c.lane == given.c.value, other.c.state == word("open"))
+    first = first.order_by(other.c.seq).limit(1).correlate(given)
+    return delivery_query().join(given, deliveries.c.id == first.scalar_subquery())
+
+
+_TAKE, _HEADS = Fixed(_take), Fixed(_heads)
+_MARK = BulkUpdate(
+    {"b_id": Text(), "b_token": BigInteger()},
+    lambda value: update(deliveries).where(deliveries.c.id == value("b_id")).values(token=value("b_token")),
+)
 
 
 def _bulk_members(connection: Connection, lane: Row[Any], now: int) -> list[Delivery]:
@@ -97,9 +96,5 @@ def _bulk_members(connection: Connection, lane: Row[Any], now: int) -> list[Deli
     members = [
         to_delivery(row) for row in connection.execute(query.order_by(deliveries.c.seq).limit(BULK_LIMIT)).mappings()
     ]
-    if members:
-        connection.execute(
-            update(deliveries).where(deliveries.c.id == bindparam("b_id")).values(token=lane.token),
-            [{"b_id": delivery.id} for delivery in members],
-        )
+    _MARK.run(connection, [{"b_id": delivery.id, "b_token": lane.token} for delivery in members])
     return members

@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, tuple_, update
+from sqlalchemy import BigInteger, Connection, Text, func, select, tuple_, update
 
 from domain.ids import new_id
 from domain.stock import is_newer
+from storage.bulk import BulkInsert, BulkUpdate
 from storage.sql import chunks
 from storage.tables import deliveries, messages, sync_log
 
@@ -20,6 +21,24 @@ _COLUMNS = (
 )  # fmt: skip
 
 Row = dict[str, Any]
+LOG = BulkInsert(sync_log, [each.name for each in sync_log.columns])
+
+
+_SUPERSEDE = BulkUpdate(
+    {"b_id": Text(), "b_winner": Text(), "b_sentence": Text(), "b_now": BigInteger()},
+    lambda value: (
+        update(deliveries)
+        .where(deliveries.c.id == value("b_id"), deliveries.c.state == "open")
+        .values(
+            state="superseded",
+            cause="",
+            code="superseded",
+            superseded_by=value("b_winner"),
+            sentence=value("b_sentence"),
+            settled_at=value("b_now"),
+        )
+    ),
+)
 
 
 def coalesce(connection: Connection, lane: str, newcomers: Sequence[Row], now: int, *, was_empty: bool) -> list[Row]:
@@ -102,21 +121,8 @@ def _absorb(connection: Connection, lost: Sequence[tuple[Row, str]], now: int) -
             sentence=f"A newer value took its place (delivery {winner}).",
         )
         if row.get("stored"):
-            stored.append({"b_id": row["id"], "b_winner": winner, "b_sentence": row["sentence"]})
-    if stored:
-        connection.execute(
-            update(deliveries)
-            .where(deliveries.c.id == bindparam("b_id"), deliveries.c.state == "open")
-            .values(
-                state="superseded",
-                cause="",
-                code="superseded",
-                superseded_by=bindparam("b_winner"),
-                sentence=bindparam("b_sentence"),
-                settled_at=now,
-            ),
-            stored,
-        )
+            stored.append({"b_id": row["id"], "b_winner": winner, "b_sentence": row["sentence"], "b_now": now})
+    _SUPERSEDE.run(connection, stored)
     return [row for row, _ in lost]
 
 
@@ -129,8 +135,8 @@ def log_ended(connection: Connection, rows: Sequence[Row], now: int) -> None:
     for part in chunks(sorted(ids)):
         query = select(messages.c.id, messages.c.correlation_id, messages.c.trace_id).where(messages.c.id.in_(part))
         told.update({row.id: (row.correlation_id, row.trace_id) for row in connection.execute(query)})
-    connection.execute(
-        insert(sync_log),
+    LOG.run(
+        connection,
         [
             {
                 "id": new_id(),

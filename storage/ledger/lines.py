@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, case, insert, text
+from sqlalchemy import Connection, Insert, case, text
 
+from broker.ledger import Hands
 from domain.jobs import Place
 from domain.states import LaneKind
+from storage.bulk import BulkInsert
 from storage.ledger.coalesce import coalesce, log_ended
-from storage.sql import upsert
 from storage.tables import deliveries, lanes
+
+NOBODY = Hands()
+"""New lanes wait until they are claimed."""
 
 
 @dataclass(slots=True)
@@ -25,8 +29,18 @@ class Newcomer:
     skip_when_busy: bool = False
 
 
-def line_up(connection: Connection, newcomers: Sequence[Newcomer], now: int) -> dict[str, list[str]]:
-    """Insert the deliveries behind those already in their lanes; the job types that will run, by message id.
+@dataclass(frozen=True, slots=True)
+class Lined:
+    """Where newcomers came to stand: the job types that will run, by message id, and the first delivery row of each
+    lane that began in the hands of a worker.
+    """
+
+    jobs: dict[str, list[str]]
+    in_hand: dict[str, dict[str, Any]]
+
+
+def line_up(connection: Connection, newcomers: Sequence[Newcomer], now: int, hands: Hands = NOBODY) -> Lined:
+    """Insert the deliveries behind those already in their lanes.
 
     Locking the lane rows in key order keeps concurrent admissions of one lane one after the other, and free of
     deadlocks among themselves.
@@ -34,7 +48,8 @@ def line_up(connection: Connection, newcomers: Sequence[Newcomer], now: int) -> 
     by_lane: dict[str, list[Newcomer]] = defaultdict(list)
     for newcomer in newcomers:
         by_lane[newcomer.place.lane].append(newcomer)
-    ends = _extend_lanes(connection, by_lane, now)
+    states = _first_states(by_lane, hands)
+    ends = _extend_lanes(connection, by_lane, states, hands, now)
     logged: list[dict[str, Any]] = []
     for lane, members in by_lane.items():
         end, was_empty = ends[lane]
@@ -45,13 +60,31 @@ def line_up(connection: Connection, newcomers: Sequence[Newcomer], now: int) -> 
         else:
             logged += _skip_overlaps(members, now, was_empty=was_empty)
     if newcomers:
-        connection.execute(insert(deliveries), [newcomer.row for newcomer in newcomers])
+        _DELIVERIES.run(connection, [newcomer.row for newcomer in newcomers])
     log_ended(connection, logged, now)
     jobs: dict[str, list[str]] = defaultdict(list)
     for newcomer in newcomers:
         if newcomer.row["state"] == "open":
             jobs[newcomer.row["message_id"]].append(newcomer.row["job_type"])
-    return jobs
+    in_hand = {lane: members[0].row for lane, members in by_lane.items() if states[lane] == "running" and ends[lane][1]}
+    return Lined(jobs, in_hand)
+
+
+def _first_states(by_lane: dict[str, list[Newcomer]], hands: Hands) -> dict[str, str]:
+    """The state each lane has if it begins now."""
+    room, busy = hands.room, Counter(hands.busy)
+    states = dict.fromkeys(by_lane, "ready")
+    for lane, members in by_lane.items():
+        if room <= 0:
+            break
+        row, channel = members[0].row, members[0].row["channel_id"]
+        if members[0].place.kind is not LaneKind.FIFO or row["job_type"] not in hands.jobs or channel in hands.skip:
+            continue
+        if busy[channel] < hands.share:
+            room -= 1
+            busy[channel] += 1
+            states[lane] = "running"
+    return states
 
 
 def first_token(now: int) -> int:
@@ -60,7 +93,9 @@ def first_token(now: int) -> int:
     return now
 
 
-def _extend_lanes(connection: Connection, by_lane: dict[str, list[Newcomer]], now: int) -> dict[str, tuple[int, bool]]:
+def _extend_lanes(
+    connection: Connection, by_lane: dict[str, list[Newcomer]], states: dict[str, str], hands: Hands, now: int
+) -> dict[str, tuple[int, bool]]:
     """Make or lengthen the lanes; the last given sequence number of each, and whether the lane is new."""
     rows = [
         {
@@ -68,9 +103,10 @@ def _extend_lanes(connection: Connection, by_lane: dict[str, list[Newcomer]], no
             "kind": str(members[0].place.kind),
             "channel_id": members[0].row["channel_id"],
             "job_type": members[0].row["job_type"],
-            "state": "ready",
+            "state": states[lane],
             "due_at": now,
             "next_seq": len(members),
+            "holder": hands.worker if states[lane] == "running" else None,
             "token": first_token(now),
             "since": now,
         }
@@ -78,13 +114,17 @@ def _extend_lanes(connection: Connection, by_lane: dict[str, list[Newcomer]], no
     ]
     if not rows:
         return {}
-    statement = upsert(connection, lanes)
+    returned = _LANES.run(connection, rows)
+    return {key: (end, end == len(by_lane[key])) for key, end in returned}
+
+
+def _lengthen(statement: Any) -> Insert:
     # Written out, because a statement that runs for many rows at once takes no further parameters.
     # A newer stock level, or a tick, does not wait for the retry of an older one.
     woken = text(
         f"(lanes.kind = 'bulk' OR lanes.key LIKE '{'_' * 36}/tick/%') AND lanes.state IN ('waiting', 'parked')"
     )
-    extended = statement.on_conflict_do_update(
+    extended: Insert = statement.on_conflict_do_update(
         index_elements=["key"],
         set_={
             "next_seq": lanes.c.next_seq + statement.excluded.next_seq,
@@ -92,9 +132,23 @@ def _extend_lanes(connection: Connection, by_lane: dict[str, list[Newcomer]], no
             "due_at": case((woken, statement.excluded.due_at), else_=lanes.c.due_at),
             "since": case((woken, statement.excluded.since), else_=lanes.c.since),
         },
-    )
-    returned = connection.execute(extended.returning(lanes.c.key, lanes.c.next_seq), rows)
-    return {key: (end, end == len(by_lane[key])) for key, end in returned}
+    ).returning(lanes.c.key, lanes.c.next_seq)
+    return extended
+
+
+_LANES = BulkInsert(
+    lanes,
+    ("key", "kind", "channel_id", "job_type", "state", "due_at", "next_seq", "holder", "token", "since"),
+    _lengthen,
+)
+_DELIVERIES = BulkInsert(
+    deliveries,
+    (
+        "id", "message_id", "account_id", "channel_id", "job_type", "business_key", "lane", "seq", "state", "trigger",
+        "due_at", "code", "sentence", "coalesce_key", "version", "event_time", "superseded_by", "created_at",
+        "settled_at",
+    ),
+)  # fmt: skip
 
 
 def _skip_overlaps(members: Sequence[Newcomer], now: int, *, was_empty: bool) -> list[dict[str, Any]]:

@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Text, exists, select
 
+from broker.ledger import ParcelPast
+from domain.channels import Channel
 from domain.moments import from_micros
 from domain.stock import StockLevel
+from storage.bulk import Fixed, Statement, as_json, rows_of
 from storage.database import Database
+from storage.gather import Gathered
 from storage.sql import chunks
 from storage.tables import channel_stock, cursors, deliveries, orders, shipments, stock_levels
 
@@ -20,6 +24,7 @@ class SqlMemory:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._parcels = Gathered(database, _parcels)
 
     async def order_seen(self, channel_id: str, external_order_id: str) -> datetime | None:
         """``updated_at`` of the newest recorded state of an order."""
@@ -45,12 +50,9 @@ class SqlMemory:
         )
         return await self._database.aread(lambda connection: connection.scalar(query))
 
-    async def shipment_sent(self, channel_id: str, shipment_id: str) -> str | None:
-        """The shop's shipment id of a parcel the shop already has."""
-        query = select(shipments.c.external_shipment_id).where(
-            shipments.c.channel_id == channel_id, shipments.c.shipment_id == shipment_id
-        )
-        return await self._database.aread(lambda connection: connection.scalar(query))
+    async def parcel_past(self, channel: Channel, shipment_id: str, external_order_id: str) -> ParcelPast:
+        """What is known of a parcel."""
+        return await self._parcels((channel.account_id, channel.id, shipment_id, external_order_id))
 
     async def sent_shipments(self, channel_id: str, external_order_id: str) -> Mapping[str, str]:
         """Shop shipment id to our shipment id, of one order."""
@@ -60,18 +62,6 @@ class SqlMemory:
         return await self._database.aread(
             lambda connection: {theirs: ours for theirs, ours in connection.execute(query)}
         )
-
-    async def shipment_doubted(self, account_id: str, channel_id: str, external_order_id: str) -> bool:
-        """Whether a shipment of an order ended without our knowing if it reached the shop."""
-        query = select(deliveries.c.id).where(
-            deliveries.c.account_id == account_id,
-            deliveries.c.business_key == external_order_id,
-            deliveries.c.channel_id == channel_id,
-            deliveries.c.job_type == "shipment_export",
-            deliveries.c.state.in_(("unknown", "dead", "discarded")),
-            deliveries.c.unsure,
-        )
-        return await self._database.aread(lambda connection: connection.scalar(query.limit(1)) is not None)
 
     async def stock_levels(self, account_id: str, skus: Sequence[str] | None) -> Sequence[StockLevel]:
         """The last known levels in all warehouses."""
@@ -110,3 +100,37 @@ class SqlMemory:
         query = select(cursors.c.until).where(cursors.c.channel_id == channel_id, cursors.c.job_type == job_type)
         found = await self._database.aread(lambda connection: connection.scalar(query))
         return from_micros(found) if found is not None else None
+
+
+_Parcel = tuple[str, str, str, str]
+_PARCEL = {"account_id": Text(), "channel_id": Text(), "shipment_id": Text(), "order_id": Text()}
+
+
+def _parcels(connection: Connection, asked: Sequence[_Parcel]) -> dict[_Parcel, ParcelPast]:
+    rows = as_json([dict(zip(_PARCEL, parcel, strict=True)) for parcel in asked])
+    return {
+        (row[0], row[1], row[2], row[3]): ParcelPast(row[4], bool(row[5]))
+        for row in _PARCELS.run(connection, rows=rows)
+    }
+
+
+def _past(dialect: str) -> Statement:
+    given = rows_of(dialect, _PARCEL)
+    mine = (shipments.c.channel_id == given.c.channel_id) & (shipments.c.shipment_id == given.c.shipment_id)
+    doubted = (
+        exists()
+        .where(
+            deliveries.c.account_id == given.c.account_id,
+            deliveries.c.business_key == given.c.order_id,
+            deliveries.c.channel_id == given.c.channel_id,
+            deliveries.c.job_type == "shipment_export",
+            deliveries.c.state.in_(("unknown", "dead", "discarded")),
+            deliveries.c.unsure,
+        )
+        .correlate(given)
+    )
+    columns = [given.c[name] for name in _PARCEL]
+    return select(*columns, shipments.c.external_shipment_id, doubted).select_from(given.outerjoin(shipments, mine))
+
+
+_PARCELS = Fixed(_past)

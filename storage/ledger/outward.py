@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from broker.ledger import DueLane, Incoming, Unsent
+from broker.ledger import Incoming, Unsent
 from domain.envelope import Envelope
 from domain.events import Tick
 from domain.moments import from_micros, iso, to_micros
@@ -16,43 +16,18 @@ from domain.synclog import Trigger
 from storage.directory import Directory
 from storage.ledger.admit import admit
 from storage.sql import chunks, locking
-from storage.tables import accounts, channels, deliveries, lanes, outbox, schedules
+from storage.tables import accounts, channels, deliveries, gates, lanes, outbox, schedules
 
 
-def due_lanes(connection: Connection, most: int, now: int) -> list[DueLane]:
-    """Lanes whose head may run and of which no worker was told yet, oldest due first."""
-    query = (
-        select(lanes.c.key, lanes.c.job_type, accounts.c.code, channels.c.code, lanes.c.token, lanes.c.since)
-        .join(channels, channels.c.id == lanes.c.channel_id)
-        .join(accounts, accounts.c.id == channels.c.account_id)
-        .where(lanes.c.state.in_(("ready", "waiting")), lanes.c.due_at <= now)
-        .order_by(lanes.c.due_at)
-        .limit(most)
-    )
-    return [DueLane(*row) for row in connection.execute(query)]
+def due_counts(connection: Connection, most: int, now: int) -> dict[str, int]:
+    """Lanes that are due and in nobody's hand, by job type; counted up to ``most`` in all.
 
-
-def mark_queued(connection: Connection, told: Sequence[DueLane], now: int) -> None:
-    """Workers were told. A worker may have taken up a lane, and even settled it, before this comes: its turn is over
-    then (another token or time), and marking it would hide its next one."""
-    statement = update(lanes).where(
-        lanes.c.key == bindparam("b_key"),
-        lanes.c.token == bindparam("b_token"),
-        lanes.c.since == bindparam("b_since"),
-        lanes.c.holder.is_(None),
-    )
-    rows = [
-        {"b_key": lane.lane, "b_token": lane.token, "b_since": lane.since}
-        for lane in sorted(told, key=lambda lane: lane.lane)
-    ]
-    if rows:
-        connection.execute(statement.values(state="queued", since=now), rows)
-
-
-def requeue_stale(connection: Connection, job_type: str, before: int) -> int:
-    """Make lanes due again that were told of before ``before`` and still nobody took."""
-    statement = update(lanes).where(lanes.c.state == "queued", lanes.c.job_type == job_type, lanes.c.since < before)
-    return connection.execute(statement.values(state="ready")).rowcount
+    Channels whose gate is closed are left out, but for a refused token: only a lane can bring a new one.
+    """
+    closed = select(gates.c.channel_id).where(gates.c.closed_until > now, gates.c.cause != "unauthorized")
+    due = select(lanes.c.job_type).where(lanes.c.state.in_(("ready", "waiting")), lanes.c.due_at <= now)
+    some = due.where(lanes.c.channel_id.not_in(closed)).limit(most).subquery()
+    return dict(connection.execute(select(some.c.job_type, func.count()).group_by(some.c.job_type)).tuples().all())
 
 
 def unsent(connection: Connection, most: int) -> list[Unsent]:
@@ -143,7 +118,7 @@ def waiting_counts(connection: Connection) -> dict[tuple[str, str], int]:
 def oldest_due(connection: Connection, now: int) -> dict[str, float]:
     """Seconds since the oldest due lane of each job type became due."""
     query = select(lanes.c.job_type, func.min(lanes.c.due_at)).where(
-        lanes.c.state.in_(("ready", "queued", "waiting")), lanes.c.due_at <= now
+        lanes.c.state.in_(("ready", "waiting")), lanes.c.due_at <= now
     )
     return {job: (now - due) / 1e6 for job, due in connection.execute(query.group_by(lanes.c.job_type))}
 

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Insert, Table, delete, select
 
 from broker.ledger import Verdict
 from domain.channels import Channel
@@ -18,7 +18,8 @@ from domain.orders import OrderRecord
 from domain.outcomes import Announcement, CursorMoved, Record
 from domain.shipments import SentShipment
 from domain.stock import ConfirmedStock, StockLevel
-from storage.sql import chunks, replace_all, upsert
+from storage.bulk import BulkInsert
+from storage.sql import chunks
 from storage.tables import (
     call_counts,
     channel_stock,
@@ -33,65 +34,74 @@ from storage.tables import (
 _ANNOUNCING = 7_203_517_002
 
 
-def remember(connection: Connection, channel: Channel, records: Sequence[Record], now: int) -> None:
-    """Write the records of one outcome; older states never overwrite newer ones."""
-    for record in records:
-        if isinstance(record, OrderRecord):
-            _order(connection, channel, record, now)
-        elif isinstance(record, CursorMoved):
-            row = {"channel_id": channel.id, "job_type": record.job_type, "until": to_micros(record.until)}
-            replace_all(connection, cursors, [row], ("channel_id", "job_type"))
-    sent = [record for record in records if isinstance(record, SentShipment)]
-    replace_all(
-        connection,
-        shipments,
-        [
-            {
-                "channel_id": channel.id,
-                "shipment_id": record.shipment_id,
-                "external_order_id": record.external_order_id,
-                "external_shipment_id": record.external_shipment_id,
-                "recorded_at": now,
-            }
-            for record in sent
-        ],
-        ("channel_id", "shipment_id"),
-    )
-    confirmed = {record.sku: record.quantity for record in records if isinstance(record, ConfirmedStock)}
-    replace_all(
-        connection,
-        channel_stock,
-        [
-            {"channel_id": channel.id, "sku": sku, "quantity": quantity, "confirmed_at": now}
-            for sku, quantity in confirmed.items()
-        ],
-        ("channel_id", "sku"),
-    )
+def remember(connection: Connection, told: Sequence[tuple[Channel, Sequence[Record]]], now: int) -> None:
+    """Write the records of many outcomes; older states never overwrite newer ones."""
+    found: dict[type, list[dict[str, Any]]] = defaultdict(list)
+    for channel, records in told:
+        for record in records:
+            found[type(record)].append(_record_row(channel, record, now))
+    if rows := found.get(OrderRecord):
+        _ORDERS.run(connection, _last_of(rows, ("channel_id", "external_order_id"), newest="updated_at"))
+    if rows := found.get(CursorMoved):
+        _CURSORS.run(connection, _last_of(rows, ("channel_id", "job_type")))
+    if rows := found.get(SentShipment):
+        _SHIPMENTS.run(connection, _last_of(rows, ("channel_id", "shipment_id")))
+    if rows := found.get(ConfirmedStock):
+        _STOCK.run(connection, _last_of(rows, ("channel_id", "sku")))
 
 
-def _order(connection: Connection, channel: Channel, record: OrderRecord, now: int) -> None:
-    statement = upsert(connection, orders).values(
-        channel_id=channel.id,
-        external_order_id=record.external_order_id,
-        account_id=channel.account_id,
-        updated_at=to_micros(record.updated_at),
-        status=record.status,
-        document=record.document,
-        recorded_at=now,
-    )
-    new = statement.excluded
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["channel_id", "external_order_id"],
-            set_={
-                "updated_at": new.updated_at,
-                "status": new.status,
-                "document": new.document,
-                "recorded_at": new.recorded_at,
-            },
-            where=orders.c.updated_at <= new.updated_at,
-        )
-    )
+def _record_row(channel: Channel, record: Record, now: int) -> dict[str, Any]:
+    if isinstance(record, OrderRecord):
+        return {
+            "channel_id": channel.id,
+            "external_order_id": record.external_order_id,
+            "account_id": channel.account_id,
+            "updated_at": to_micros(record.updated_at),
+            "status": record.status,
+            "document": record.document,
+            "recorded_at": now,
+        }
+    if isinstance(record, CursorMoved):
+        return {"channel_id": channel.id, "job_type": record.job_type, "until": to_micros(record.until)}
+    if isinstance(record, SentShipment):
+        return {
+            "channel_id": channel.id,
+            "shipment_id": record.shipment_id,
+            "external_order_id": record.external_order_id,
+            "external_shipment_id": record.external_shipment_id,
+            "recorded_at": now,
+        }
+    return {"channel_id": channel.id, "sku": record.sku, "quantity": record.quantity, "confirmed_at": now}
+
+
+def _last_of(rows: Sequence[dict[str, Any]], keys: Sequence[str], newest: str | None = None) -> list[dict[str, Any]]:
+    """One row per key, in the order of the keys (so that transactions lock in one order): the last, or the newest."""
+    kept: dict[tuple[str, ...], dict[str, Any]] = {}
+    for row in rows:
+        key = tuple(row[name] for name in keys)
+        if newest is None or key not in kept or row[newest] >= kept[key][newest]:
+            kept[key] = row
+    return [kept[key] for key in sorted(kept)]
+
+
+def _replacing(table: Table, keys: Sequence[str], *, newer: str | None = None) -> BulkInsert:
+    """Insert; the new values win over stored ones with the same key, where ``newer`` is not lower than what stands."""
+    names = [each.name for each in table.columns]
+
+    def shape(statement: Any) -> Insert:
+        new = statement.excluded
+        changes = {name: new[name] for name in names if name not in keys}
+        where = None if newer is None else table.c[newer] <= new[newer]
+        shaped: Insert = statement.on_conflict_do_update(index_elements=list(keys), set_=changes, where=where)
+        return shaped
+
+    return BulkInsert(table, names, shape)
+
+
+_ORDERS = _replacing(orders, ("channel_id", "external_order_id"), newer="updated_at")
+_CURSORS = _replacing(cursors, ("channel_id", "job_type"))
+_SHIPMENTS = _replacing(shipments, ("channel_id", "shipment_id"))
+_STOCK = _replacing(channel_stock, ("channel_id", "sku"))
 
 
 def remember_levels(connection: Connection, levels: Sequence[tuple[str, StockLevel]]) -> None:
@@ -101,11 +111,6 @@ def remember_levels(connection: Connection, levels: Sequence[tuple[str, StockLev
     """
     if not levels:
         return
-    statement = upsert(connection, stock_levels)
-    new = statement.excluded
-    newer = (
-        stock_levels.c.version.is_not(None) & new.version.is_not(None) & (new.version > stock_levels.c.version)
-    ) | ((stock_levels.c.version.is_(None) | new.version.is_(None)) & (new.time > stock_levels.c.time))
     rows = [
         {
             "account_id": account_id,
@@ -119,14 +124,23 @@ def remember_levels(connection: Connection, levels: Sequence[tuple[str, StockLev
         for account_id, level in levels
     ]
     rows.sort(key=lambda row: (row["account_id"], row["sku"], row["warehouse"]))
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["account_id", "sku", "warehouse"],
-            set_={name: new[name] for name in ("total", "allocated", "version", "time")},
-            where=newer,
-        ),
-        rows,
+    _LEVELS.run(connection, rows)
+
+
+def _if_newer(statement: Any) -> Insert:
+    new = statement.excluded
+    newer = (
+        stock_levels.c.version.is_not(None) & new.version.is_not(None) & (new.version > stock_levels.c.version)
+    ) | ((stock_levels.c.version.is_(None) | new.version.is_(None)) & (new.time > stock_levels.c.time))
+    shaped: Insert = statement.on_conflict_do_update(
+        index_elements=["account_id", "sku", "warehouse"],
+        set_={name: new[name] for name in ("total", "allocated", "version", "time")},
+        where=newer,
     )
+    return shaped
+
+
+_LEVELS = BulkInsert(stock_levels, [each.name for each in stock_levels.columns], _if_newer)
 
 
 def announce(connection: Connection, told: Sequence[tuple[Verdict, Channel]], now: int) -> None:
@@ -142,8 +156,14 @@ def announce(connection: Connection, told: Sequence[tuple[Verdict, Channel]], no
     ]
     if rows and connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ANNOUNCING})")
-    for row in rows:
-        connection.execute(insert(outbox).values(**row))
+    if rows:
+        _OUTBOX.run(connection, rows)
+
+
+_OUTBOX = BulkInsert(
+    outbox,
+    ("id", "account_id", "channel", "type", "routing_key", "body", "created_at"),
+)
 
 
 def _announcement(told: Announcement, verdict: Verdict, channel: Channel, now: int) -> dict[str, Any]:
@@ -175,18 +195,24 @@ def count_calls(connection: Connection, verdicts: Sequence[Verdict], now: int) -
     made: Counter[tuple[str, str]] = Counter()
     for verdict in verdicts:
         made[verdict.delivery.channel_id, verdict.delivery.job_type] += len(verdict.calls)
-    statement = upsert(connection, call_counts)
     rows = [
         {"channel_id": channel_id, "day": now // 86_400_000_000, "job_type": job, "calls": calls}
         for (channel_id, job), calls in sorted(made.items())
         if calls
     ]
     if rows:
-        added = statement.on_conflict_do_update(
-            index_elements=["channel_id", "day", "job_type"],
-            set_={"calls": call_counts.c.calls + statement.excluded.calls},
-        )
-        connection.execute(added, rows)
+        _CALLS.run(connection, rows)
+
+
+def _adding(statement: Any) -> Insert:
+    added: Insert = statement.on_conflict_do_update(
+        index_elements=["channel_id", "day", "job_type"],
+        set_={"calls": call_counts.c.calls + statement.excluded.calls},
+    )
+    return added
+
+
+_CALLS = BulkInsert(call_counts, ("channel_id", "day", "job_type", "calls"), _adding)
 
 
 def doubt(connection: Connection, delivery_ids: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,9 @@ from storage.ledger.turn import turn_lanes
 from storage.processes import is_gone
 from storage.sql import locking, upsert
 from storage.tables import deliveries, lanes, leases, messages, sync_log, workers
+
+CRASH_GRACE = 500_000
+CRASH_SPREAD = 1_500_000
 
 
 def beat(connection: Connection, worker: str, roles: str, where: tuple[str, str], lease: int, now: int) -> None:
@@ -83,8 +87,20 @@ def free_lanes(connection: Connection, holders: Sequence[str], now: int, keep: M
     return len(held)
 
 
+def comes_back(lane: str, crashes: int) -> int:
+    """After how many microseconds a lane is due again whose worker died, for the ``crashes``-th time in a row.
+
+    Long enough for a call under way to reach its end at the shop; and lanes that were lost together come back at
+    different times, so that the one that kills its worker does not take the same others with it each time.
+    """
+    spread = CRASH_SPREAD << max(crashes - 1, 0)
+    part = int.from_bytes(hashlib.blake2b(f"{lane}/{crashes}".encode(), digest_size=4).digest()) / 2**32
+    return CRASH_GRACE + int(spread * part)
+
+
 def _interrupt(connection: Connection, lane: Any, now: int) -> None:
     """Mark what was in hand as unsure and write the log row its worker no longer could."""
+    due = now + comes_back(lane.key, lane.crashes + 1)
     query = select(deliveries, messages.c.correlation_id, messages.c.trace_id).join(
         messages, messages.c.id == deliveries.c.message_id
     )
@@ -96,7 +112,7 @@ def _interrupt(connection: Connection, lane: Any, now: int) -> None:
         connection.execute(
             update(deliveries)
             .where(deliveries.c.id == row.id)
-            .values(unsure=True, token=None, attempts=deliveries.c.attempts + 1, code="worker_died", due_at=now)
+            .values(unsure=True, token=None, attempts=deliveries.c.attempts + 1, code="worker_died", due_at=due)
         )
         connection.execute(insert(sync_log).values(**_interrupted_row(row, lane, now)))
 

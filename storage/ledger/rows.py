@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, select
+from sqlalchemy import Select, select
 
 from broker.ledger import Delivery
 from domain.moments import from_micros
@@ -22,7 +23,7 @@ def delivery_query() -> Select[Any]:
     )
 
 
-def to_delivery(row: RowMapping) -> Delivery:
+def to_delivery(row: Mapping[Any, Any]) -> Delivery:
     """A row of :func:`delivery_query` as a :class:`Delivery` about to be attempted."""
     return Delivery(
         id=row["id"],
@@ -32,9 +33,10 @@ def to_delivery(row: RowMapping) -> Delivery:
         job_type=row["job_type"],
         business_key=row["business_key"],
         lane=row["lane"],
+        seq=row["seq"],
         attempt=row["attempts"] + 1,
         failures=row["failures"],
-        unsure=row["unsure"],
+        unsure=bool(row["unsure"]),
         trigger=Trigger(row["trigger"]),
         cause=row["cause"],
         correlation_id=row["correlation_id"],

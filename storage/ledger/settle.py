@@ -4,11 +4,11 @@ token.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
+from sqlalchemy import BigInteger, Boolean, Connection, Integer, Text, bindparam, null, select, update
 
 from broker.ledger import Incoming, Settled, Settlement, Verdict
 from domain.channels import Channel
@@ -19,15 +19,15 @@ from domain.moments import from_micros, to_micros
 from domain.outcomes import Effects
 from domain.states import DeliveryState, LaneKind
 from domain.synclog import Trigger
+from storage.bulk import BulkUpdate, Fixed, Statement, as_json, rows_of
 from storage.directory import Directory
 from storage.ledger.admit import admit
 from storage.ledger.claim import take
-from storage.ledger.coalesce import fold
+from storage.ledger.coalesce import LOG, fold
 from storage.ledger.records import announce, count_calls, doubt, remember
 from storage.ledger.rows import NEVER_DUE
-from storage.ledger.turn import turn_lanes
-from storage.sql import chunks, locking
-from storage.tables import channels, deliveries, lanes, sync_log
+from storage.ledger.turn import drop_lanes, turn_lanes
+from storage.tables import channels, deliveries, lanes
 
 _NOTHING = Effects()
 
@@ -42,16 +42,19 @@ def settle(
     verdicts = [verdict for settlement in valid for verdict in settlement.verdicts]
     if outdated:
         verdicts = [_look_again(each) if each.delivery.channel_id in outdated else each for each in verdicts]
-    _move_deliveries(connection, verdicts, now)
+    _MOVE.run(connection, [_moved(verdict, now) for verdict in verdicts])
     _write_log(connection, verdicts, worker)
     doubt(connection, [each.delivery.id for each in verdicts if each.unsure or each.state is DeliveryState.UNKNOWN])
     effective = _with_effects(connection, directory, verdicts)
-    for verdict, channel in effective:
-        remember(connection, channel, verdict.effects.records, now)
+    remember(connection, [(channel, verdict.effects.records) for verdict, channel in effective], now)
     _admit_follow_ups(connection, directory, effective, now)
     fold(connection, _bulk_with_returns(valid), now)
-    keep = turn_lanes(connection, {settlement.claim.lane: settlement.go_on for settlement in valid}, now)
-    claims = {claim.lane: claim for claim in take(connection, worker, keep, now)} if keep else {}
+    # A follow-up may have come into any of these lanes after its last number was read.
+    last = {} if any(verdict.effects.follow_ups for verdict, _ in effective) else held
+    freed = {each.claim.lane: each.go_on for each in valid if not _is_last(each, last)}
+    keep = turn_lanes(connection, freed, now) if freed else []
+    drop_lanes(connection, [each.claim.lane for each in valid if each.claim.lane not in freed])
+    claims = {claim.lane: claim for claim in take(connection, worker, keep, now)}
     # Rows that many settles want come last, so that nobody waits for a lane while holding them.
     count_calls(connection, verdicts, now)
     announce(connection, effective, now)
@@ -61,14 +64,32 @@ def settle(
     ]
 
 
-def _held(connection: Connection, worker: str, settlements: Sequence[Settlement]) -> set[str]:
-    """Lock the lanes and find those whose holder and token are still the claim's (the fence)."""
-    found: set[str] = set()
-    for part in chunks(settlements):
-        fences = [(settlement.claim.lane, settlement.claim.token) for settlement in part]
-        query = select(lanes.c.key).where(lanes.c.holder == worker, tuple_(lanes.c.key, lanes.c.token).in_(fences))
-        found.update(connection.scalars(locking(connection, query.order_by(lanes.c.key))))
-    return found
+def _held(connection: Connection, worker: str, settlements: Sequence[Settlement]) -> dict[str, int]:
+    """Lock the lanes and find those whose holder and token are still the claim's (the fence), with the last sequence
+    number each has given.
+    """
+    fences = [{"lane": each.claim.lane, "token": each.claim.token} for each in settlements]
+    found = _FENCE.run(connection, rows=as_json(fences), worker=worker)
+    return dict(found.tuples().all())
+
+
+def _fence(dialect: str) -> Statement:
+    given = rows_of(dialect, {"lane": Text(), "token": BigInteger()})
+    query = select(lanes.c.key, lanes.c.next_seq)
+    query = query.join(given, (given.c.lane == lanes.c.key) & (given.c.token == lanes.c.token))
+    query = query.where(lanes.c.holder == bindparam("worker")).order_by(lanes.c.key)
+    return query.with_for_update(of=lanes) if dialect == "postgresql" else query
+
+
+_FENCE = Fixed(_fence)
+
+
+def _is_last(settlement: Settlement, last: Mapping[str, int]) -> bool:
+    """Whether a lane has nothing left: its head, which is the last that ever came into it, has ended."""
+    claim, verdicts = settlement.claim, settlement.verdicts
+    if claim.kind is not LaneKind.FIFO or len(verdicts) != 1 or verdicts[0].state is DeliveryState.OPEN:
+        return False
+    return verdicts[0].delivery.seq == last.get(claim.lane)
 
 
 def _outdated(connection: Connection, directory: Directory, settlements: Sequence[Settlement]) -> set[str]:
@@ -107,27 +128,38 @@ def _bulk_with_returns(settlements: Sequence[Settlement]) -> list[str]:
     ]
 
 
-def _move_deliveries(connection: Connection, verdicts: Sequence[Verdict], now: int) -> None:
-    if not verdicts:
-        return
-    statement = (
+_MOVE = BulkUpdate(
+    {
+        "b_id": Text(),
+        "b_state": Text(),
+        "b_attempt": Integer(),
+        "b_failure": Integer(),
+        "b_due": BigInteger(),
+        "b_cause": Text(),
+        "b_code": Text(),
+        "b_sentence": Text(),
+        "b_unsure": Boolean(),
+        "b_by": Text(),
+        "b_settled": BigInteger(),
+    },
+    lambda value: (
         update(deliveries)
-        .where(deliveries.c.id == bindparam("b_id"))
+        .where(deliveries.c.id == value("b_id"))
         .values(
-            state=bindparam("b_state"),
-            attempts=deliveries.c.attempts + bindparam("b_attempt"),
-            failures=deliveries.c.failures + bindparam("b_failure"),
-            due_at=bindparam("b_due"),
-            cause=bindparam("b_cause"),
-            code=bindparam("b_code"),
-            sentence=bindparam("b_sentence"),
-            unsure=bindparam("b_unsure"),
-            superseded_by=bindparam("b_by"),
-            settled_at=bindparam("b_settled"),
-            token=None,
+            state=value("b_state"),
+            attempts=deliveries.c.attempts + value("b_attempt"),
+            failures=deliveries.c.failures + value("b_failure"),
+            due_at=value("b_due"),
+            cause=value("b_cause"),
+            code=value("b_code"),
+            sentence=value("b_sentence"),
+            unsure=value("b_unsure"),
+            superseded_by=value("b_by"),
+            settled_at=value("b_settled"),
+            token=null(),
         )
-    )
-    connection.execute(statement, [_moved(verdict, now) for verdict in verdicts])
+    ),
+)
 
 
 def _moved(verdict: Verdict, now: int) -> dict[str, Any]:
@@ -151,7 +183,7 @@ def _moved(verdict: Verdict, now: int) -> dict[str, Any]:
 def _write_log(connection: Connection, verdicts: Sequence[Verdict], worker: str) -> None:
     rows = [log_row(verdict, worker) for verdict in verdicts if verdict.logged]
     if rows:
-        connection.execute(insert(sync_log), rows)
+        LOG.run(connection, rows)
 
 
 def log_row(verdict: Verdict, actor: str) -> dict[str, Any]:

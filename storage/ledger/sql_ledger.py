@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection
 
 from broker.crash import crash_point
-from broker.ledger import Admission, Claim, DueLane, Incoming, Rejection, Settled, Settlement, Unsent
+from broker.ledger import Admission, Claim, Hands, Incoming, Rejection, Settled, Settlement, TakenIn, Unsent
 from domain.channels import Channel
 from domain.moments import Clock, to_micros, utc_now
 from storage.database import Database
@@ -24,34 +24,34 @@ class SqlLedger:
         self._directory = directory
         self._clock = clock
         self._where = here()
+        self._crowded = False
 
     def _now(self) -> int:
         return to_micros(self._clock())
 
     async def admit(self, batch: Sequence[Incoming], rejections: Sequence[Rejection] = ()) -> list[Admission]:
         """Store messages and their deliveries; one answer per incoming event, in order."""
+        return (await self.take_in(batch, rejections, Hands())).answers
+
+    async def take_in(self, batch: Sequence[Incoming], rejections: Sequence[Rejection], hands: Hands) -> TakenIn:
+        """As :meth:`admit`, and claim lanes that begin with these events."""
         now = self._now()
 
-        def work(connection: Connection) -> list[Admission]:
-            answers = admit.admit(connection, self._directory, batch, rejections, now)
+        def work(connection: Connection) -> TakenIn:
+            taken_in = admit.admit(connection, self._directory, batch, rejections, now, hands)
             crash_point("admit.before_commit")
-            return answers
+            return taken_in
 
         return await self._database.awrite(work)
 
-    async def claim(
-        self,
-        worker: str,
-        job_types: Sequence[str],
-        most: int,
-        lanes: Sequence[str] | None = None,
-        skip: Sequence[str] = (),
-    ) -> list[Claim]:
+    async def claim(self, worker: str, job_types: Sequence[str], most: int, skip: Sequence[str] = ()) -> list[Claim]:
         """Take up to ``most`` due lanes."""
-        now = self._now()
-        return await self._database.awrite(
-            lambda connection: claim.claim(connection, worker, job_types, most, lanes, skip, now)
+        now, turns = self._now(), self._crowded or bool(skip)
+        claims = await self._database.awrite(
+            lambda connection: claim.claim(connection, worker, job_types, most, skip, now, turns=turns)
         )
+        self._crowded = len(claims) == most
+        return claims
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[Settled]:
         """Write outcomes behind the fence."""
@@ -84,20 +84,10 @@ class SqlLedger:
         now = self._now()
         return await self._database.awrite(lambda connection: rescue.free_lanes(connection, [worker], now, in_hand))
 
-    async def due_lanes(self, most: int) -> list[DueLane]:
-        """Lanes to tell workers of."""
+    async def due_counts(self, most: int) -> Mapping[str, int]:
+        """How many lanes of each job type are due and in nobody's hand."""
         now = self._now()
-        return await self._database.aread(lambda connection: outward.due_lanes(connection, most, now))
-
-    async def mark_queued(self, told: Sequence[DueLane]) -> None:
-        """Remember that workers were told of these lanes."""
-        now = self._now()
-        await self._database.awrite(lambda connection: outward.mark_queued(connection, told, now))
-
-    async def requeue_stale(self, job_type: str, older_than_seconds: float) -> int:
-        """Make queued lanes due again whose reference seems lost."""
-        before = self._now() - int(older_than_seconds * 1_000_000)
-        return await self._database.awrite(lambda connection: outward.requeue_stale(connection, job_type, before))
+        return await self._database.aread(lambda connection: outward.due_counts(connection, most, now))
 
     async def unsent(self, most: int) -> list[Unsent]:
         """Announcements not yet published."""

@@ -50,7 +50,9 @@ def test_the_lanes_of_a_killed_consumer_are_taken_over_long_before_its_lease_end
     check(stack, office, work)
     assert office.logs(code="worker_died")
     # A call that its dead caller never finished reaches the shop's door and not its books.
-    posts = [call for call in stack.shop.calls(method="POST") if call["path"].endswith("/shipments") and call["effects"]]
+    posts = [
+        call for call in stack.shop.calls(method="POST") if call["path"].endswith("/shipments") and call["effects"]
+    ]
     parcels = [each for each in work.over_broker if each.type == "shipment.created"]
     assert len(posts) == len(parcels)
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from broker.intake import Intake
+from broker.intake import Intake, Taker
 from broker.lease import Lease
 from broker.relay import Relay
 from broker.topology import EVENTS
@@ -64,19 +64,25 @@ async def at_work(role: Role) -> AsyncIterator[asyncio.Task[None]]:
 
 @asynccontextmanager
 async def relay_at_work(
-    house: SmallHouse, *, transport: Transport | None = None, lease: Lease | None = None, refers: bool = True
+    house: SmallHouse,
+    *,
+    transport: Transport | None = None,
+    lease: Lease | None = None,
+    tickets: bool = True,
+    taker: Taker | None = None,
 ) -> AsyncIterator[asyncio.Task[None]]:
     """A relay of a house; its task."""
     lease = lease or await house.lease()
-    relay = Relay(house.ledger, transport or house.transport, lease, house.meters, house.bell, refers=refers)
+    transport = transport or house.transport
+    relay = Relay(house.ledger, transport, lease, house.meters, house.bell, tickets=tickets, taker=taker)
     async with at_work(relay.run) as task:
         yield task
 
 
 @asynccontextmanager
-async def intake_at_work(house: SmallHouse) -> AsyncIterator[asyncio.Task[None]]:
+async def intake_at_work(house: SmallHouse, taker: Taker | None = None) -> AsyncIterator[asyncio.Task[None]]:
     """An intake of a house; its task."""
-    async with at_work(Intake(house.ledger, house.transport, house.meters, house.bell).run) as task:
+    async with at_work(Intake(house.ledger, house.transport, house.meters, house.bell, taker).run) as task:
         yield task
 
 

@@ -36,6 +36,7 @@ def delivery(**changes: Any) -> Delivery:
         job_type="order_import",
         business_key="4711",
         lane="bright/order/4711",
+        seq=1,
         attempt=1,
         failures=0,
         unsure=False,

@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
+from broker import sources
 from broker.ledger import Claim
-from broker.sources import PolledLanes, ReferencedLanes, reference
+from broker.sources import PolledLanes, TicketedLanes
 from broker.topology import JOBS, job_queue
 from broker.transports.seam import Outgoing
 from broker.transports.urls import open_transport
@@ -25,154 +26,145 @@ from tests.services.rabbitmq import Vhost
 QUEUE = job_queue("order_import")
 
 
+@pytest.fixture(autouse=True)
+def _only_tickets_or_a_full_claim_make_a_source_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "LOOK_SECONDS", 60.0)
+    monkeypatch.setattr(sources, "POLL_SECONDS", 60.0)
+
+
 @asynccontextmanager
-async def referenced(house: SmallHouse, worker: str = "worker") -> AsyncIterator[ReferencedLanes]:
-    """A started source of references; stopped at the end, so that what is not acknowledged goes back."""
-    source = ReferencedLanes(house.ledger, worker, list(HANDLERS), house.transport, 8)
+async def ticketed(house: SmallHouse, worker: str = "worker") -> AsyncIterator[TicketedLanes]:
+    """A started source that has looked once and found nothing more."""
+    source = TicketedLanes(house.ledger, worker, list(HANDLERS), house.transport)
     await source.start()
     try:
+        assert await soon(source) == []
         yield source
     finally:
         await source.stop()
 
 
-async def refer(house: SmallHouse, *bodies: bytes) -> None:
-    """Publish references for ``order_import`` as the relay does."""
-    batch = [Outgoing(JOBS, "order_import.acme.main", body, new_id()) for body in bodies]
-    await house.transport.publish(batch)
+async def soon(source: PolledLanes | TicketedLanes, most: int = 8, skip: tuple[str, ...] = ()) -> list[Claim]:
+    """What a look gives that has a reason to come at once."""
+    return await asyncio.wait_for(source.claims(most, skip), 20)
 
 
-async def lane_of_order(house: SmallHouse, number: object) -> str:
-    """An order event's lane."""
-    await house.order_event(number)
-    return f"{house.channel_id}/order/{number}"
+async def ticket(house: SmallHouse, *bodies: bytes, job: str = "order_import") -> None:
+    """Publish tickets as the relay does."""
+    await house.transport.publish([Outgoing(JOBS, f"{job}.ticket.all", body, new_id()) for body in bodies or (b"{}",)])
 
 
-async def taken(source: ReferencedLanes, most: int = 8) -> list[Claim]:
-    """The first claims that come."""
-    found: list[Claim] = await until(lambda: source.claims(most, ()))
-    return found
+async def no_tickets_lie_ready(house: SmallHouse) -> bool:
+    return await house.transport.depth(QUEUE) == 0
 
 
-async def test_a_reference_is_acknowledged_when_its_claim_was_settled(house: SmallHouse) -> None:
-    lane = await lane_of_order(house, 1)
-    await refer(house, reference(lane))
-    async with referenced(house) as source:
-        (claim,) = await taken(source)
-        assert claim.lane == lane and len(claim.deliveries) == 1
-        await source.settled([lane])
+async def test_a_ticket_makes_a_worker_claim_what_is_due(house: SmallHouse) -> None:
+    async with ticketed(house) as source:
+        await house.order_event(1)
+        await ticket(house)
+        (claim,) = await soon(source)
+    assert claim.lane == f"{house.channel_id}/order/1" and len(claim.deliveries) == 1
     assert await house.transport.depth(QUEUE) == 0
 
 
-async def test_a_reference_whose_claim_was_not_settled_goes_back_to_its_queue(house: SmallHouse) -> None:
-    lane = await lane_of_order(house, 1)
-    await refer(house, reference(lane))
-    async with referenced(house) as source:
-        await taken(source)
-    assert await house.transport.depth(QUEUE) == 1
+async def test_a_ticket_of_one_job_brings_lanes_of_all_jobs_of_the_worker(house: SmallHouse) -> None:
+    async with ticketed(house) as source:
+        await house.order_event(1)
+        await house.stock_event("MUG", 1)
+        await ticket(house, job="inventory_export")
+        assert {claim.job_type for claim in await soon(source)} == {"order_import", "inventory_export"}
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{}",
-        b"[]",
-        b"7",
-        b"\xff",
-        b'{"lane": null}',
-        b'{"lane": "no/such/lane"}',
-        b'{"lane": "a\\u0000b"}',
-        b"[" * 9000,
-    ],
-)
-async def test_a_useless_reference_claims_nothing_and_is_acknowledged(house: SmallHouse, body: bytes) -> None:
-    lane = await lane_of_order(house, 1)
-    await refer(house, body, reference(lane))
-    async with referenced(house) as source:
-        (claim,) = await taken(source)
-        await source.settled([claim.lane])
-    assert claim.lane == lane
+@pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b'{"lane": "no/such/lane"}', b"[" * 9000])
+async def test_whatever_a_ticket_says_it_is_a_ticket(house: SmallHouse, body: bytes) -> None:
+    async with ticketed(house) as source:
+        await house.order_event(1)
+        await ticket(house, body)
+        assert len(await soon(source)) == 1
     assert await house.transport.depth(QUEUE) == 0
 
 
-async def test_a_reference_that_postgresql_cannot_even_ask_for_is_useless_too(postgresql_database: str) -> None:
-    async with small_house(postgresql_database) as house:
-        await refer(house, b'{"lane": "a\\u0000b"}', reference(await lane_of_order(house, 1)))
-        async with referenced(house) as source:
-            assert len(await taken(source)) == 1
-
-
-async def test_a_reference_to_a_lane_somebody_holds_is_acknowledged(house: SmallHouse) -> None:
-    lane = await lane_of_order(house, 1)
-    await house.ledger.claim("another", list(HANDLERS), 1)
-    other = await lane_of_order(house, 2)
-    await refer(house, reference(lane), reference(other))
-    async with referenced(house) as source:
-        (claim,) = await taken(source)
-        await source.settled([other])
-    assert claim.lane == other
+async def test_a_ticket_too_many_finds_nothing_and_is_gone(house: SmallHouse) -> None:
+    async with ticketed(house) as source:
+        await ticket(house)
+        assert await soon(source) == []
+        await until(lambda: no_tickets_lie_ready(house))
     assert await house.transport.depth(QUEUE) == 0
 
 
-async def test_two_references_to_one_lane_are_one_claim_and_both_acknowledged(house: SmallHouse) -> None:
-    lane = await lane_of_order(house, 1)
-    await refer(house, reference(lane), reference(lane))
-    async with referenced(house) as source:
-        assert len(await taken(source)) == 1
-        await source.settled([lane])
-    assert await house.transport.depth(QUEUE) == 0
+async def test_a_ticket_heard_while_nobody_claims_is_remembered(house: SmallHouse) -> None:
+    async with ticketed(house) as source:
+        await ticket(house)
+        await until(lambda: no_tickets_lie_ready(house))
+        await house.order_event(1)
+        assert len(await soon(source)) == 1
 
 
-async def test_references_whose_claim_failed_are_claimed_when_the_database_is_back(house: SmallHouse) -> None:
-    """However long it was away: they fill the window, so losing them would end the taking."""
-    names = [await lane_of_order(house, number) for number in range(6)]
-    await refer(house, *map(reference, names))
-    house.ledger.away.add("claim")
-    async with referenced(house) as source:
+async def test_a_worker_without_tickets_looks_by_itself_after_a_while(
+    house: SmallHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with ticketed(house) as source:
+        monkeypatch.setattr(sources, "LOOK_SECONDS", 0.05)
+        await house.order_event(1)
+        assert len(await soon(source)) == 1
+
+
+async def test_while_more_is_due_than_fits_no_ticket_is_waited_for(house: SmallHouse) -> None:
+    names = [f"{house.channel_id}/order/{number}" for number in range(5)]
+    async with ticketed(house) as source:
+        for number in range(5):
+            await house.order_event(number)
+        await ticket(house)
+        found = [await soon(source, 2) for _ in range(3)]
+    assert [len(each) for each in found] == [2, 2, 1]
+    assert sorted(claim.lane for each in found for claim in each) == names
+
+
+async def test_a_claim_that_failed_is_repeated_without_another_ticket(house: SmallHouse) -> None:
+    async with ticketed(house) as source:
+        await house.order_event(1)
+        house.ledger.away.add("claim")
+        await ticket(house)
         for _ in range(3):
             with pytest.raises(StorageUnavailable):
-                await source.claims(2, ())
+                await soon(source)
         house.ledger.away.clear()
-        found = [claim.lane for _ in range(3) for claim in await source.claims(2, ())]
-        await source.settled(found)
-    assert sorted(found) == sorted(names)
-    assert await house.transport.depth(QUEUE) == 0
+        assert len(await soon(source)) == 1
 
 
-async def test_no_more_lanes_are_claimed_than_there_is_room_for(house: SmallHouse) -> None:
-    await refer(house, *[reference(await lane_of_order(house, number)) for number in range(6)])
-    async with referenced(house) as source:
-        assert len(await taken(source, 4)) <= 4
+async def test_channels_that_have_enough_are_left_out(house: SmallHouse) -> None:
+    await house.add_channel("other", "other.example.com")
+    async with ticketed(house) as source:
+        await house.order_event(1)
+        await house.event("order.created", {"external_order_id": "2"}, channel="other")
+        await ticket(house)
+        (claim,) = await soon(source, skip=(house.channel_id,))
+    assert claim.lane.endswith("/order/2")
 
 
-async def test_a_reader_that_failed_surfaces(house: SmallHouse) -> None:
-    async with referenced(house) as source:
+async def test_a_reader_that_failed_surfaces(house: SmallHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with ticketed(house) as source:
         await house.transport.close()
+        monkeypatch.setattr(sources, "LOOK_SECONDS", 0.05)
         with pytest.raises(TransportUnavailable):
             await until(lambda: source.claims(8, ()))
 
 
-async def test_a_lane_that_is_locked_for_a_moment_is_waited_for(postgresql_database: str) -> None:
-    """An admission extends the lane at this moment; a reference passed over would be acknowledged and lost."""
-    async with small_house(postgresql_database) as house, referenced(house) as source:
-        lane = await lane_of_order(house, 1)
-        await refer(house, reference(lane))
+async def test_a_lane_that_is_locked_for_a_moment_is_passed_over_and_stays_due(postgresql_database: str) -> None:
+    """An admission extends it at this moment; a worker does not wait for that, and takes what else there is."""
+    async with small_house(postgresql_database) as house, ticketed(house) as source:
+        await house.order_event(1)
+        await house.order_event(2)
+        locked = f"{house.channel_id}/order/1"
         with house.database.engine.connect() as admission:
-            admission.execute(select(lanes.c.key).where(lanes.c.key == lane).with_for_update())
-            waiting = asyncio.create_task(taken(source))
-            await until(lambda: _somebody_waits(house))
+            admission.execute(select(lanes.c.key).where(lanes.c.key == locked).with_for_update())
+            await ticket(house)
+            (free,) = await soon(source)
             admission.rollback()
-        (claim,) = await waiting
-        assert claim.lane == lane
-
-
-def _somebody_waits(house: SmallHouse) -> bool:
-    query = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
-    with house.database.engine.connect() as connection:
-        return bool(connection.scalar(query))
+        assert free.lane != locked
+        await ticket(house)
+        (claim,) = await soon(source)
+        assert claim.lane == locked
 
 
 async def test_polled_lanes_leave_out_the_channels_that_have_enough(house: SmallHouse) -> None:
@@ -184,29 +176,29 @@ async def test_polled_lanes_leave_out_the_channels_that_have_enough(house: Small
     assert claim.lane.endswith("/order/2")
 
 
-async def test_polled_lanes_answer_as_soon_as_there_is_a_ring(
-    house: SmallHouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("broker.sources.POLL_SECONDS", 60.0)
+async def test_polled_lanes_answer_as_soon_as_there_is_a_ring(house: SmallHouse) -> None:
     source = PolledLanes(house.ledger, "worker", list(HANDLERS), house.bell)
     house.bell.ring()
-    assert await asyncio.wait_for(source.claims(8, ()), 10) == []
+    assert await soon(source) == []
 
 
-async def test_a_worker_on_rabbitmq_does_what_the_relay_tells_it_and_leaves_no_reference(
-    vhost: Vhost, tmp_path: Path
+async def test_two_workers_on_rabbitmq_do_what_the_relay_tells_them_once_and_leave_no_ticket(
+    vhost: Vhost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.undo()
     transport = open_transport(vhost.url)
     async with small_house(sqlite_url(tmp_path), transport=transport) as house:
         await transport.declare()
-        lease = await house.lease()
-        source = ReferencedLanes(house.ledger, lease.worker, list(HANDLERS), transport, 16)
+        leases = [await house.lease() for _ in range(2)]
+        taking = [TicketedLanes(house.ledger, lease.worker, list(HANDLERS), transport) for lease in leases]
         messages = [await house.order_event(number % 10) for number in range(30)]
+        handlers = answering(lambda run: DONE)
         async with (
             relay_at_work(house),
-            house.at_work(answering(lambda run: DONE), lease=lease, source=source),
+            house.at_work(handlers, lease=leases[0], source=taking[0]),
+            house.at_work(handlers, lease=leases[1], source=taking[1]),
         ):
             for message in messages:
                 await house.until_state(message, "done")
-        assert await transport.depth(QUEUE) == 0
+            await until(lambda: no_tickets_lie_ready(house))
         assert {row.attempts for row in [await house.delivery(message) for message in messages]} == {1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, event, insert, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from domain.errors import StorageUnavailable
 from storage.database import Database
@@ -89,8 +91,9 @@ def test_a_write_that_fails_leaves_nothing_and_its_error_comes_back(database: Da
     assert stored(database) == []
 
 
-def test_a_reading_transaction_is_rolled_back(database: Database) -> None:
-    assert database.read(put(1)) == 1
+def test_a_reading_piece_of_work_changes_nothing(database: Database) -> None:
+    with contextlib.suppress(DBAPIError):
+        database.read(put(1))
     assert stored(database) == []
 
 

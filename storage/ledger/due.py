@@ -1,0 +1,63 @@
+"""Which lanes come next: the longest due first, and where more are due than fit, each channel in its turn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, select, true
+
+from storage.bulk import Fixed, Statement, as_json, values_of, word
+from storage.tables import channels, lanes
+
+_NOW, _MOST = bindparam("now", type_=BigInteger), bindparam("most", type_=BigInteger)
+
+
+def due(connection: Connection, job_types: Sequence[str], most: int, now: int) -> list[str]:
+    """Up to ``most`` lanes of these job types, the longest due first; locked where the database has row locks, and
+    none that another transaction has locked.
+    """
+    return list(_OLDEST.run(connection, jobs=as_json(job_types), now=now, most=most).scalars())
+
+
+def due_in_turn(
+    connection: Connection, job_types: Sequence[str], most: int, skip: Sequence[str], now: int
+) -> list[str]:
+    """As :func:`due`, but channels take turns, so that one with many lanes does not come before one with few; those
+    in ``skip`` are left out.
+    """
+    found = _TURNS.run(connection, jobs=as_json(job_types), now=now, most=most, skip=as_json(skip))
+    seen: Counter[str] = Counter()
+    turns = []
+    for key, since, channel_id in found:
+        seen[channel_id] += 1
+        turns.append((seen[channel_id], since, key))
+    return [key for _, _, key in sorted(turns)[:most]]
+
+
+def _is_due(dialect: str) -> ColumnElement[bool]:
+    wanted = select(values_of(dialect, "jobs").c.value)
+    return lanes.c.state.in_((word("ready"), word("waiting"))) & (lanes.c.due_at <= _NOW) & lanes.c.job_type.in_(wanted)
+
+
+def _oldest(dialect: str) -> Statement:
+    query = select(lanes.c.key).where(_is_due(dialect)).order_by(lanes.c.due_at).limit(_MOST)
+    return query.with_for_update(skip_locked=True) if dialect == "postgresql" else query
+
+
+def _turns(dialect: str) -> Statement:
+    """The first few of each channel, those of a channel in the order they became due."""
+    columns = (lanes.c.key, lanes.c.due_at, lanes.c.channel_id)
+    mine = _is_due(dialect) & (lanes.c.channel_id == channels.c.id)
+    wanted = channels.c.id.not_in(select(values_of(dialect, "skip").c.value))
+    if dialect == "postgresql":
+        first = select(*columns).where(mine).order_by(lanes.c.due_at).limit(_MOST).with_for_update(skip_locked=True)
+        part = first.correlate(channels).lateral("part")
+        return select(part).select_from(channels).join(part, true()).where(wanted)
+    first = select(lanes.c.key).where(mine).order_by(lanes.c.due_at).limit(_MOST).correlate(channels)
+    found = lanes.alias("found")
+    query = select(found.c.key, found.c.due_at, found.c.channel_id).select_from(channels)
+    return query.join(found, found.c.key.in_(first)).where(wanted).order_by(found.c.due_at)
+
+
+_OLDEST, _TURNS = Fixed(_oldest), Fixed(_turns)
