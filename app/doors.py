@@ -69,6 +69,7 @@ async def _transport() -> AsyncIterator[Transport]:
 
 def _roles(roles: Roles) -> int:
     from app.roles import Cast, play  # noqa: PLC0415 - keeps --help fast
+    from app.running import run_roles  # noqa: PLC0415 - same
 
     cast = Cast(
         relay=roles.relay,
@@ -79,7 +80,7 @@ def _roles(roles: Roles) -> int:
         host=roles.host,
         port=roles.port,
     )
-    asyncio.run(play(_settings(), cast))
+    run_roles(play(_settings(), cast))
     return 0
 
 

@@ -20,7 +20,6 @@ from broker.relay import Relay
 from broker.sources import LaneSource, PolledLanes, TicketedLanes
 from broker.timing import Timer
 from domain.errors import StorageUnavailable
-from producers.http import create_app, serve
 
 log = structlog.get_logger(__name__)
 
@@ -103,6 +102,8 @@ def _parts(house: House, cast: Cast, lease: Lease, stop: asyncio.Event) -> list[
     if cast.serve:
         host = cast.host or settings.http_host
         port = settings.http_port if cast.port is None else cast.port
+        from producers.http import create_app, serve  # noqa: PLC0415 - a large part of a role that does not serve
+
         parts.append(serve(create_app(house.operations), host, port, stop, cast.ready or _say_address))
     return parts
 

@@ -27,6 +27,9 @@ UNAUTHORIZED = "unauthorized"
 UNAUTHORIZED_SECONDS = 60.0
 
 
+_TROUBLE = (ShopThrottled, ShopUnauthorized, ShopDown, ShopOutcomeUnknown)
+
+
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """Permits granted now; or how long to wait; or until when the gate is closed and why."""
@@ -153,6 +156,14 @@ class Gates:
             raise GateClosed(local.cause, left + spread, local.sentence)
         if local.closings and local.probes_begun >= PROBES:
             raise GateClosed(local.cause, 0.5, local.sentence)
+
+    def went_well(self, channel: Channel, error: ShopError | None) -> bool:
+        """Whether a call taught nothing that others must hear: no trouble, at an open gate. Else :meth:`report` it."""
+        local = self._local[channel.id]
+        if local.closings or local.probes or isinstance(error, _TROUBLE):
+            return False
+        local.strikes = 0
+        return True
 
     async def report(self, channel: Channel, error: ShopError | None) -> None:
         """Learn from a call that was made: success opens, trouble of the whole shop closes."""

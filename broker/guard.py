@@ -57,7 +57,8 @@ class RunGuard:
         """Hand what was learned to the gates (kept until now because a record must not wait)."""
         while self._reports:
             channel, error = self._reports.pop(0)
-            await asyncio.shield(self._gates.report(channel, error))
+            if not self._gates.went_well(channel, error):
+                await asyncio.shield(self._gates.report(channel, error))
 
 
 class FreeGuard:

@@ -88,5 +88,7 @@ def refusal_of(channel: Channel | None, claim: Claim) -> Outcome | None:
 
 def item_of(delivery: Delivery) -> Item:
     """A delivery with the event it was admitted with."""
+    if delivery.event is not None:
+        return Item(delivery, *delivery.event)
     envelope = read_back(delivery.body)
     return Item(delivery, envelope, payload_of(envelope))

@@ -191,7 +191,8 @@ class Worker:
         answers: list[Answer] | Exception
         seen: dict[str, Channel] = {}
         try:
-            answers = await asyncio.wait_for(self._handle(claim, guard, seen), self._pace.run_seconds)
+            async with asyncio.timeout(self._pace.run_seconds):
+                answers = await self._handle(claim, guard, seen)
         except LeaseLost as error:
             answers = error
             log.warning("lease_lost", lane=claim.lane, reason=error.sentence)

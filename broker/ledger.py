@@ -82,7 +82,7 @@ class Delivery:
 
     ``unsure`` is true when an earlier attempt ended in a way that may have written to the shop (crash, timeout):
     the handler must read back first. ``seq`` is its place in its lane; ``attempt`` counts from 1; ``failures`` counts
-    what the retry budget has spent.
+    what the retry budget has spent. ``event`` is the decoded ``body`` where it is at hand.
     """
 
     id: str
@@ -103,6 +103,7 @@ class Delivery:
     event_time: datetime
     created_at: datetime
     body: bytes
+    event: tuple[Envelope, Payload] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ RECOVER_SECONDS = 1.0
 AWAY_SECONDS = 1.0
 """How long a database or transport that is away is left alone before it is asked again."""
 BATCH = 500
-MOST_TICKETS = 32
+MOST_TICKETS = 8
 """Tickets of a job type that lie ready at a time."""
 
 

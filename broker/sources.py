@@ -14,12 +14,11 @@ from typing import Protocol
 from broker.bell import Bell
 from broker.ledger import Claim, Ledger
 from broker.topology import job_queue
-from broker.transports.seam import Subscription, Transport
+from broker.transports.seam import Subscription, Taken, Transport
 
 POLL_SECONDS = 0.05
 LOOK_SECONDS = 1.0
 """How long a worker without tickets waits before it looks into the ledger by itself."""
-PREFETCH = 32
 LANES_PER_TICKET = 16
 
 
@@ -60,47 +59,60 @@ class PolledLanes:
 
 
 class TicketedLanes:
-    """A broker: tickets on the job queues say when to claim; one is acknowledged as soon as it was heard."""
+    """A broker: tickets on the job queues say when to claim.
+
+    One ticket of each job type is kept at hand and acknowledged when it is used; the others stay in their queues for
+    whoever is free, and while a worker finds enough without them it uses none.
+    """
 
     def __init__(self, ledger: Ledger, worker: str, jobs: Sequence[str], transport: Transport) -> None:
         self._ledger = ledger
         self._worker = worker
         self._jobs = tuple(jobs)
         self._transport = transport
-        self._subscriptions: list[Subscription] = []
+        self._subscriptions: dict[str, Subscription] = {}
         self._readers: list[asyncio.Task[None]] = []
-        self._heard = Bell()
+        self._at_hand: asyncio.Queue[Taken] = asyncio.Queue()
         self._more = True
 
     async def start(self) -> None:
         """Subscribe to the queue of each job type."""
         for job in self._jobs:
-            subscription = await self._transport.subscribe(job_queue(job), PREFETCH)
-            self._subscriptions.append(subscription)
+            subscription = await self._transport.subscribe(job_queue(job), 1)
+            self._subscriptions[job_queue(job)] = subscription
             self._readers.append(asyncio.create_task(self._read(subscription)))
 
     async def _read(self, subscription: Subscription) -> None:
         while True:
-            if tickets := await subscription.take(PREFETCH, 1.0):
-                self._heard.ring()
-                await subscription.acknowledge(tickets)
+            for ticket in await subscription.take(1, 1.0):
+                self._at_hand.put_nowait(ticket)
 
     async def claims(self, most: int, skip: Sequence[str]) -> list[Claim]:
-        """Claim due lanes: at once while there were more than fit, else after a ticket or :data:`LOOK_SECONDS`."""
+        """Claim due lanes: at once while there were more than fit, else with a ticket or after :data:`LOOK_SECONDS`."""
         if not self._more:
-            await self._heard.listen(LOOK_SECONDS)
-            for reader in self._readers:
-                if reader.done():
-                    reader.result()
+            await self._use_ticket()
         self._more = True
         found = await self._ledger.claim(self._worker, self._jobs, most, skip)
         self._more = len(found) == most
         return found
 
+    async def _use_ticket(self) -> None:
+        try:
+            used = [await asyncio.wait_for(self._at_hand.get(), LOOK_SECONDS)]
+        except TimeoutError:
+            for reader in self._readers:
+                if reader.done():
+                    reader.result()
+            return
+        while not self._at_hand.empty():
+            used.append(self._at_hand.get_nowait())
+        for ticket in used:
+            await self._subscriptions[ticket.queue].acknowledge([ticket])
+
     async def stop(self) -> None:
-        """Release the subscriptions: tickets that were not heard go back to their queue."""
+        """Release the subscriptions: tickets that were not used go back to their queue."""
         for reader in self._readers:
             reader.cancel()
         await asyncio.gather(*self._readers, return_exceptions=True)
-        for subscription in self._subscriptions:
+        for subscription in self._subscriptions.values():
             await subscription.release()

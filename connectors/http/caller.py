@@ -15,12 +15,15 @@ from pydantic_core import to_json
 from connectors.http.classify import Call, Document, failed_call, read_response
 from connectors.http.endpoint import Endpoint
 from connectors.http.operations import Operation
+from connectors.http.transport import GuardedTransport, request_bytes
 from connectors.http.words import clean_words
 from domain.channels import Channel
 from domain.errors import ShopError
 from domain.moments import Clock, utc_now
 from domain.ports import CallGuard
 from domain.synclog import ApiCall
+
+_JSON = b"content-type: application/json\r\n"
 
 
 @dataclass(slots=True)
@@ -39,7 +42,7 @@ class Caller:
 
     def __init__(
         self,
-        transport: httpx.AsyncBaseTransport,
+        transport: GuardedTransport,
         endpoint: Endpoint,
         channel: Channel,
         guard: CallGuard,
@@ -87,7 +90,7 @@ class Caller:
     def _hidden(self, hide: Sequence[str]) -> tuple[str, ...]:
         return (*hide, self.channel.token.get_secret_value())
 
-    async def _send(self, call: Call, request: httpx.Request) -> Document | ShopError:
+    async def _send(self, call: Call, request: bytes) -> Document | ShopError:
         trace = _Trace(time.perf_counter())
         try:
             answer = await self._exchange(call, request, trace)
@@ -100,9 +103,9 @@ class Caller:
             self._guard.after(self.channel, _api_call(call.operation, trace), trace.error)
         return answer
 
-    async def _exchange(self, call: Call, request: httpx.Request, trace: _Trace) -> Document | ShopError:
+    async def _exchange(self, call: Call, request: bytes, trace: _Trace) -> Document | ShopError:
         try:
-            response = await self._transport.handle_async_request(request)
+            response = await self._transport.exchange(self._transport.target(self._endpoint.url), request)
         except httpx.TransportError as failure:
             return failed_call(call, failure)
         trace.status, trace.size = response.status_code, len(response.content)
@@ -114,17 +117,15 @@ class Caller:
         ids: Mapping[str, object],
         query: Mapping[str, str | int] | None,
         body: Mapping[str, Any] | None,
-    ) -> httpx.Request:
+    ) -> bytes:
         path = operation.route.format_map({name: quote(str(value), safe="") for name, value in ids.items()})
-        url = f"{self._endpoint.base}{path}"
         if query:
-            url = f"{url}?{urlencode(query)}"
-        headers = self._endpoint.headers
+            path = f"{path}?{urlencode(query)}"
+        url, head = self._endpoint.url, self._endpoint.head
+        target = url.raw_path + path.encode("ascii")
         if body is None:
-            return httpx.Request(operation.method, url, headers=headers)
-        headers = headers.copy()
-        headers["content-type"] = "application/json"
-        return httpx.Request(operation.method, url, headers=headers, content=to_json(body))
+            return request_bytes(operation.method, target, url.netloc, head, b"")
+        return request_bytes(operation.method, target, url.netloc, head + _JSON, to_json(body))
 
 
 def _api_call(operation: Operation, trace: _Trace) -> ApiCall:

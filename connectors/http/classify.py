@@ -36,7 +36,7 @@ from pydantic_core import from_json
 
 from connectors.http.operations import Operation
 from connectors.http.retry_after import retry_after_seconds
-from connectors.http.transport import NOTHING_SENT, AddressRefused, AnswerTooLarge
+from connectors.http.transport import NOTHING_SENT, AddressRefused, Answer, AnswerTooLarge
 from connectors.http.words import has_error, shop_words
 from domain.errors import (
     ShopDown,
@@ -66,7 +66,7 @@ class Call:
         return f"Channel {self.channel}{about}: {self.operation.title} {happened}. {next_step}"
 
 
-def read_response(call: Call, response: httpx.Response, now: datetime) -> Document | ShopError:
+def read_response(call: Call, response: Answer, now: datetime) -> Document | ShopError:
     """The good answer, or the error the response stands for. ``now`` (aware UTC) is for ``Retry-After``
     dates."""
     status = response.status_code
@@ -79,7 +79,7 @@ def read_response(call: Call, response: httpx.Response, now: datetime) -> Docume
     if status in (401, 403):
         return _unauthorized(call, status)
     if status == 429:
-        wait = retry_after_seconds(response.headers.get("retry-after"), now)
+        wait = retry_after_seconds(response.header(b"retry-after"), now)
         sentence = call.sentence("was throttled by the shop (429)", "It is tried again after the wait it asked for.")
         return ShopThrottled(sentence, retry_after=wait, status=status)
     if 400 <= status < 500 and status != 408:
@@ -102,7 +102,7 @@ def failed_call(call: Call, failure: httpx.TransportError) -> ShopError:
     return _uncertain(call, "lost the connection before the answer was complete")
 
 
-def _read_success(call: Call, response: httpx.Response) -> Document | ShopError:
+def _read_success(call: Call, response: Answer) -> Document | ShopError:
     expects, status = call.operation.expects, response.status_code
     document = _document(response.content or b"{}")
     if isinstance(document, dict):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
 from connectors.http.addresses import is_public
 from connectors.http.limits import AllowedHosts
@@ -16,6 +16,7 @@ from connectors.http.limits import AllowedHosts
 PUBLIC_PORT = 443
 
 AddrInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[Any, ...]]
+"""What ``getaddrinfo`` answers."""
 
 
 class AddressRefusedError(OSError):
@@ -31,16 +32,16 @@ class SocketGuard:
 
     1. :meth:`check_url` before anything happens: https on port 443, no user info, no spelled-out address that
        is not public, no decimal or octal spelling of one.
-    2. the resolver: refuses when *any* answer for a name is not public, so a mixed answer is no way in.
+    2. :meth:`judge`: refuses when *any* answer for a name is not public, so a mixed answer is no way in.
     3. :meth:`open_socket`: judges the very address about to be dialled, so that neither a literal nor a
        second lookup with another answer gets past the first two.
 
     Hosts in ``allowed`` skip these rules, on exactly their port, and may speak plain http.
     """
 
-    def __init__(self, allowed: AllowedHosts, resolve_seconds: float) -> None:
+    def __init__(self, allowed: AllowedHosts, connect_seconds: float) -> None:
         self._allowed = allowed
-        self._resolve_seconds = resolve_seconds
+        self._connect_seconds = connect_seconds
         self._dialable: set[tuple[str, int]] = set(allowed)
 
     def check_url(self, url: httpx.URL) -> None:
@@ -55,15 +56,48 @@ class SocketGuard:
         if (":" in host or host.replace(".", "").isdigit()) and not is_public(host):
             raise AddressRefusedError
 
-    def resolver(self) -> AbstractResolver:
-        """The resolver of the connector; needs a running loop."""
-        return _CheckedResolver(self, ThreadedResolver(), self._resolve_seconds)
+    async def dial(self, host: str, port: int) -> socket.socket:
+        """A connected socket: the name looked up once, its answers tried in their order.
 
-    def judge(self, host: str, port: int, answers: list[ResolveResult]) -> None:
+        Raises:
+            AddressRefusedError: an answer may not be dialled.
+            OSError, TimeoutError: no answer, or none of them could be reached.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._connect_seconds):
+                answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except TimeoutError:
+            raise OSError("name resolution timed out") from None
+        self.judge(host, port, answers)
+        failure: OSError | None = None
+        for answer in answers:
+            try:
+                return await self._open(answer)
+            except AddressRefusedError:
+                raise
+            except OSError as error:
+                failure = error
+        raise failure or OSError("the name has no address")
+
+    async def _open(self, answer: AddrInfo) -> socket.socket:
+        opened = self.open_socket(answer)
+        try:
+            opened.setblocking(False)
+            with contextlib.suppress(OSError):
+                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            async with asyncio.timeout(self._connect_seconds):
+                await asyncio.get_running_loop().sock_connect(opened, answer[4])
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    def judge(self, host: str, port: int, answers: Sequence[AddrInfo]) -> None:
         """Raise :class:`AddressRefusedError` unless every answer for the name may be dialled."""
         if (host.lower(), port) in self._allowed:
-            self._dialable.update((answer["host"], port) for answer in answers)
-        elif not answers or not all(is_public(answer["host"]) for answer in answers):
+            self._dialable.update((str(answer[4][0]), port) for answer in answers)
+        elif not answers or not all(is_public(str(answer[4][0])) for answer in answers):
             raise AddressRefusedError
 
     def open_socket(self, info: AddrInfo) -> socket.socket:
@@ -73,27 +107,3 @@ class SocketGuard:
         if (host, port) not in self._dialable and not (port == PUBLIC_PORT and is_public(host)):
             raise AddressRefusedError
         return socket.socket(family, kind, protocol)
-
-
-class _CheckedResolver(AbstractResolver):
-    def __init__(self, guard: SocketGuard, inner: AbstractResolver, seconds: float) -> None:
-        self._guard = guard
-        self._inner = inner
-        self._seconds = seconds
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """All addresses of the name, each judged; OSError when there are none or looking them up takes too
-        long."""
-        try:
-            async with asyncio.timeout(self._seconds):
-                answers = await self._inner.resolve(host, port, family)
-        except TimeoutError:
-            raise OSError("name resolution timed out") from None
-        self._guard.judge(host, port, answers)
-        return answers
-
-    async def close(self) -> None:
-        """Release the inner resolver."""
-        await self._inner.close()

@@ -21,12 +21,19 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")
 class Endpoint:
     """Prebuilt parts of a channel's calls. With ``refusal`` set, no call can be made and this says why.
 
-    ``headers`` hold the access token and stay out of ``repr``.
+    ``headers``, and ``head`` which are the same as header lines, hold the access token and stay out of ``repr``.
     """
 
     base: str
     headers: httpx.Headers = field(repr=False)
     refusal: ShopError | None = None
+    url: httpx.URL = field(init=False)
+    head: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "url", httpx.URL(self.base if self.refusal is None else ""))
+        lines = b"".join(b"%b: %b\r\n" % (name.lower(), value) for name, value in self.headers.raw)
+        object.__setattr__(self, "head", lines)
 
 
 def build_endpoint(channel: Channel, path: str, token_header: str, allowed: AllowedHosts) -> Endpoint:

@@ -1,64 +1,44 @@
-"""One call on the wire: httpx requests and responses over aiohttp connections.
+"""One call on the wire: guarded, with one deadline, sent once.
 
-Why not ``httpx_aiohttp.AiohttpTransport`` (0.2.0), which has the same shape:
-
-- it turns every ``aiohttp.ClientConnectionError``, a reset or a hang-up *after* sending included, into
-  ``httpx.ConnectTimeout``, so a write that may have happened would pass for one that was never sent;
-- its session repeats a PUT by itself when a kept-alive connection turns out to be dead: a second, unseen
-  call;
-- it has no total deadline and no limit on the answer's size, and it shares one cookie jar between all shops.
-
-Here the httpx error class says what matters: :class:`httpx.ConnectError`, :class:`httpx.ConnectTimeout` and
+The httpx error class says what matters: :class:`httpx.ConnectError`, :class:`httpx.ConnectTimeout` and
 :class:`httpx.PoolTimeout` mean that nothing was sent; every other :class:`httpx.TransportError` means that
-something may have been.
+something may have been. Why not httpx's own client or another library's: docs/decisions/003 and 006.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from types import SimpleNamespace
 
-import aiohttp
 import httpx
-from yarl import URL
 
 from connectors.http.dialling import AddressRefusedError, SocketGuard
 from connectors.http.limits import AllowedHosts, HttpLimits
+from connectors.http.pool import AddressRefused, Pool, Target
+from connectors.http.wire import Answer, AnswerTooLarge
 
 log = logging.getLogger("towpath.connectors.http")
 
 NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 """The errors after which it is certain that the shop saw nothing of the call."""
+_OURS = frozenset({b"host", b"content-length", b"transfer-encoding", b"accept-encoding", b"connection"})
+_SPENT = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
-_SPENT_HEADERS = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
-
-
-class AddressRefused(httpx.ConnectError):
-    """The guard let nothing out: the target is not on the public internet, not https, or not on port 443."""
-
-
-class AnswerTooLarge(httpx.ReadError):
-    """The answer, which had this ``status``, is larger than ``HttpLimits.answer_bytes``."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__("answer too large")
-        self.status = status
+__all__ = ["NOTHING_SENT", "AddressRefused", "Answer", "AnswerTooLarge", "GuardedTransport", "Target"]
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
-    """Sends prebuilt :class:`httpx.Request` values; one for all channels of a process and of one event loop.
+    """Makes calls over kept connections; one for all channels of a process and of one event loop.
 
-    No redirects, no cookies, no proxies from the environment, no repetition. The body of the response is
-    read. Every failure is an :class:`httpx.TransportError`; see the module for what its class says.
+    No redirects, no cookies, no proxies from the environment, no repetition. The body of the answer is read whole.
+    Every failure is an :class:`httpx.TransportError`; see the module for what its class says.
     """
 
     def __init__(self, limits: HttpLimits, allowed: AllowedHosts = frozenset()) -> None:
         self.limits = limits
         self.allowed = allowed
         self._guard = SocketGuard(allowed, limits.connect_seconds)
-        self._session: aiohttp.ClientSession | None = None
-        self._closed = False
+        self._pool = Pool(limits, self._guard)
         if allowed:
             listed = ", ".join(f"{host}:{port}" for host, port in sorted(allowed))
             log.warning(
@@ -66,94 +46,59 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 listed,
             )
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request once and return the response with its body read."""
-        progress = SimpleNamespace(connected=False)
-        failure: httpx.TransportError
+    def target(self, url: httpx.URL) -> Target:
+        """Where the calls of a URL go.
+
+        Raises:
+            AddressRefused: it cannot be called, whatever its name resolves to.
+        """
         try:
-            self._guard.check_url(request.url)
-            return await self._exchange(request, progress)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            failure = _as_httpx(error, connected=progress.connected)
+            self._guard.check_url(url)
+        except AddressRefusedError:
+            refused = AddressRefused("address refused")
+        else:
+            secure = url.scheme == "https"
+            return Target(url.host.lower(), url.port or (443 if secure else 80), secure)
+        raise refused
+
+    async def exchange(self, target: Target, request: bytes) -> Answer:
+        """Send a whole request (see :func:`request_bytes`) once and read its answer."""
+        failure: httpx.TransportError
+        sent = False
+        try:
+            async with asyncio.timeout(self.limits.total_seconds), self._pool.lend(target) as wire:
+                sent = True
+                return await wire.exchange(request)
+        except TimeoutError:
+            failure = httpx.ReadTimeout("read timeout") if sent else httpx.ConnectTimeout("connect timeout")
         except httpx.TransportError as error:
             failure = error
-        # Raised out here so that no aiohttp error, some of which hold the request's headers, hangs on to it.
+        # Raised out here so that nothing that holds the request's headers hangs on to it.
         raise failure
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """As :meth:`exchange`, in httpx's own types."""
+        target = self.target(request.url)
+        headers = [(name.lower(), value) for name, value in request.headers.raw]
+        head = b"".join(b"%b: %b\r\n" % pair for pair in headers if pair[0] not in _OURS)
+        wanted = request_bytes(request.method, request.url.raw_path, request.url.netloc, head, request.content)
+        answer = await self.exchange(target, wanted)
+        kept = [pair for pair in answer.headers if pair[0] not in _SPENT]
+        return httpx.Response(answer.status_code, headers=kept, content=answer.content, request=request)
 
     async def aclose(self) -> None:
         """Close all connections; later calls fail as not sent."""
-        self._closed = True
-        if self._session is not None:
-            await self._session.close()
-
-    async def _exchange(self, request: httpx.Request, progress: SimpleNamespace) -> httpx.Response:
-        response = await self._open_session().request(
-            request.method,
-            URL(str(request.url), encoded=True),
-            headers=request.headers.multi_items(),
-            data=request.content or None,
-            allow_redirects=False,
-            trace_request_ctx=progress,
-        )
-        try:
-            body = await self._read(response)
-        except BaseException:
-            response.close()
-            raise
-        headers = [(name, value) for name, value in response.raw_headers if name.lower() not in _SPENT_HEADERS]
-        return httpx.Response(response.status, headers=headers, content=body, request=request)
-
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        chunks, size = [], 0
-        while chunk := await response.content.readany():
-            size += len(chunk)
-            if size > self.limits.answer_bytes:
-                raise AnswerTooLarge(response.status)
-            chunks.append(chunk)
-        return b"".join(chunks)
-
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._closed:
-            raise httpx.ConnectError("transport closed")
-        if self._session is None:
-            self._session = _session(self.limits, self._guard)
-        return self._session
+        self._pool.close()
 
 
-def _session(limits: HttpLimits, guard: SocketGuard) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(
-        resolver=guard.resolver(),
-        socket_factory=guard.open_socket,
-        limit=limits.connections,
-        limit_per_host=limits.connections_per_host,
-        keepalive_timeout=limits.keepalive_seconds,
+def request_bytes(method: str, path: bytes, host: bytes, head: bytes, body: bytes) -> bytes:
+    """A whole request; ``head`` are complete header lines, beside those that every request has."""
+    length = b"Content-Length: %d\r\n" % len(body) if body or method in ("POST", "PUT", "PATCH") else b""
+    return b"%b %b HTTP/1.1\r\nHost: %b\r\nAccept-Encoding: gzip\r\n%b%b\r\n%b" % (
+        method.encode("ascii"),
+        path,
+        host,
+        head,
+        length,
+        body,
     )
-    connected = aiohttp.TraceConfig()
-    connected.on_connection_create_end.append(_mark_connected)
-    connected.on_connection_reuseconn.append(_mark_connected)
-    session = aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=limits.total_seconds, sock_connect=limits.connect_seconds),
-        trust_env=False,
-        trace_configs=[connected],
-    )
-    # aiohttp repeats GET and PUT by itself when a kept-alive connection is dead and has no public switch for
-    # it; a test sends a call into such a connection and counts.
-    session._retry_connection = False
-    return session
-
-
-async def _mark_connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
-    context.trace_request_ctx.connected = True
-
-
-def _as_httpx(error: Exception, *, connected: bool) -> httpx.TransportError:
-    if isinstance(error, AddressRefusedError | aiohttp.InvalidURL) or isinstance(
-        getattr(error, "os_error", None), AddressRefusedError
-    ):
-        return AddressRefused("address refused")
-    timed_out = isinstance(error, asyncio.TimeoutError)
-    if not connected:
-        return httpx.ConnectTimeout("connect timeout") if timed_out else httpx.ConnectError("no connection")
-    return httpx.ReadTimeout("read timeout") if timed_out else httpx.ReadError("connection broke")

@@ -70,10 +70,12 @@ def admit(
 
 def _in_hand(lined: Lined, events: Sequence[_Event], now: int) -> list[Claim]:
     """The lanes that began in a worker's hand, as if it had claimed them."""
-    by_message = {event.row["id"]: event.row for event in events} if lined.in_hand else {}
+    by_message = {event.row["id"]: event for event in events} if lined.in_hand else {}
     claims = []
     for lane, row in lined.in_hand.items():
-        head = to_delivery({**by_message[row["message_id"]], **row, **_FRESH})
+        event = by_message[row["message_id"]]
+        incoming = event.incoming
+        head = to_delivery({**event.row, **row, **_FRESH, "event": (incoming.envelope, incoming.payload)})
         claims.append(Claim(lane, LaneKind.FIFO, first_token(now), row["channel_id"], row["job_type"], 0, (head,)))
     return claims
 

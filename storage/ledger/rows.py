@@ -44,4 +44,5 @@ def to_delivery(row: Mapping[Any, Any]) -> Delivery:
         event_time=from_micros(row["event_time"]),
         created_at=from_micros(row["created_at"]),
         body=bytes(row["body"]),
+        event=row.get("event"),
     )

@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from sqlalchemy import select
 
 from broker import heart
 from broker.handling import Answer, Run
@@ -13,51 +12,14 @@ from consumers import HANDLERS
 from domain.errors import ShopDown, StorageUnavailable
 from domain.outcomes import Announcement, Done, Effects
 from domain.synclog import ApiCall
-from storage.tables import deliveries
 from tests.broker.handlers import Gated, noting, order_of
-from tests.house import DONE, SmallHouse, answering
+from tests.house import AFTER_A_CRASH, DONE, SmallHouse, answering
 from tests.moody import until
-
-
-class Watching(PolledLanes):
-    """Polled lanes that note how the deliveries stood in the database when their settle was acknowledged."""
-
-    def __init__(self, house: SmallHouse, worker: str) -> None:
-        super().__init__(house.ledger, worker, list(HANDLERS), house.bell)
-        self._house = house
-        self.states: list[str] = []
-
-    async def settled(self, lanes: Sequence[str]) -> None:
-        rows = await self._house.execute(select(deliveries.c.state).where(deliveries.c.lane.in_(lanes)))
-        self.states += [row.state for row in rows]
 
 
 @pytest.fixture(autouse=True)
 def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heart, "AWAY_SECONDS", 0.02)
-
-
-async def test_a_lane_is_acknowledged_only_after_its_settle_was_committed(house: SmallHouse) -> None:
-    lease = await house.lease()
-    source = Watching(house, lease.worker)
-    async with house.at_work(answering(lambda run: DONE), lease=lease, source=source):
-        for number in range(5):
-            await house.order_event(number)
-        await until(lambda: len(source.states) == 5)
-    assert source.states == ["done"] * 5
-
-
-async def test_a_settle_that_fails_acknowledges_nothing(house: SmallHouse) -> None:
-    lease = await house.lease()
-    source = Watching(house, lease.worker)
-    house.ledger.away.add("settle")
-    async with house.at_work(answering(lambda run: DONE), lease=lease, source=source):
-        await house.order_event()
-        await until(lambda: house.ledger.refused["settle"] >= 3)
-        assert source.states == []
-        house.ledger.away.clear()
-        await until(lambda: source.states)
-    assert source.states == ["done"]
 
 
 async def test_a_database_away_during_the_settle_does_not_run_the_handler_a_second_time(house: SmallHouse) -> None:
@@ -80,6 +42,9 @@ async def test_the_database_away_when_the_gates_are_told_holds_up_nothing(house:
         return DONE
 
     class _DeafGates:
+        def went_well(self, *_: object) -> bool:
+            return False
+
         async def report(self, *_: object) -> None:
             raise StorageUnavailable("It is away.")
 
@@ -96,6 +61,7 @@ async def test_a_run_whose_lease_was_taken_over_writes_nothing(house: SmallHouse
         await until(lambda: handler.began)
         house.clock.advance(61)
         assert await house.ledger.rescue() == 1
+        house.clock.advance(AFTER_A_CRASH)
         (taken,) = await house.ledger.claim("another worker", list(HANDLERS), 1)
         handler.let()
         await until(lambda: house.meters.fenced._value.get() == 1)
@@ -177,7 +143,8 @@ async def test_a_worker_that_stops_while_the_database_is_away_ends_with_its_leas
         await until(lambda: house.ledger.refused["settle"])
     house.clock.advance(2)
     assert await house.ledger.rescue() == 1
-    assert (await house.delivery(message)).state == "ready"
+    row = await house.delivery(message)
+    assert (row.state, row.code) == ("waiting", "worker_died")
 
 
 async def test_a_failing_source_ends_the_worker_after_it_finished_what_is_in_hand(house: SmallHouse) -> None:

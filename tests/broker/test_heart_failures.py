@@ -14,7 +14,7 @@ from domain.outcomes import Announcement, Done, Effects, Skipped, Superseded
 from domain.synclog import ApiCall
 from storage.tables import channels, deliveries
 from tests.broker.handlers import Gated, noting, order_of, raising
-from tests.house import DONE, SmallHouse, answering
+from tests.house import AFTER_A_CRASH, DONE, SmallHouse, answering
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), KeyError("x"), RuntimeError()])
@@ -102,6 +102,7 @@ async def test_a_delivery_that_killed_its_worker_too_often_is_dead_and_its_lane_
     for _ in range(CRASHES_TO_DEATH):
         assert len(await house.ledger.claim("killed", list(HANDLERS), 9)) == 1
         assert await house.ledger.rescue() == 1
+        house.clock.advance(60)
     ran: list[str] = []
     await house.work_off(noting(ran, lambda run: run.item.envelope.type))
     row = await house.delivery(killer)
@@ -113,8 +114,9 @@ async def test_a_delivery_that_killed_its_worker_too_often_is_dead_and_its_lane_
 async def test_what_was_in_the_hand_of_workers_killed_less_often_runs_again(house: SmallHouse) -> None:
     message = await house.order_event(1)
     for _ in range(CRASHES_TO_DEATH - 1):
-        await house.ledger.claim("killed", list(HANDLERS), 9)
+        assert len(await house.ledger.claim("killed", list(HANDLERS), 9)) == 1
         await house.ledger.rescue()
+        house.clock.advance(60)
     await house.work_off(answering(lambda run: DONE))
     assert (await house.delivery(message)).state == "done"
 
@@ -171,6 +173,7 @@ async def test_what_was_unsure_stays_unsure_until_it_is_found_out(house: SmallHo
     message = await house.order_event()
     await house.ledger.claim("killed", list(HANDLERS), 1)
     await house.ledger.rescue()
+    house.clock.advance(AFTER_A_CRASH)
     await house.work_off(raising(ShopRejected("The order is gone.")))
     assert (await house.delivery(message)).state == "dead"
     await house.desk.replay([(await house.delivery(message)).id])

@@ -168,10 +168,10 @@ async def test_an_event_that_was_only_returned_too_often_is_taken_in_all_the_sam
     assert await house.desk.rejected(10) == []
 
 
-async def test_a_reference_that_killed_its_takers_is_dropped_because_the_ledger_knows_the_lane(
+async def test_a_ticket_that_killed_its_takers_is_dropped_because_the_ledger_knows_what_is_due(
     house: SmallHouse,
 ) -> None:
-    await house.transport.publish([Outgoing(JOBS, "order_import.acme.main", b'{"lane": "a/b"}', new_id())])
+    await house.transport.publish([Outgoing(JOBS, "order_import.ticket.all", b"{}", new_id())])
     subscription = await house.transport.subscribe("towpath.job.order_import", 1)
     await subscription.reject(await subscription.take(1, 1.0))
     await subscription.release()

@@ -112,15 +112,6 @@ async def test_fewer_lanes_need_fewer_tickets_and_those_that_lie_ready_count(hou
         assert await house.transport.depth(QUEUE) == 2
 
 
-async def test_with_the_journal_there_are_no_tickets(house: SmallHouse) -> None:
-    await house.order_event(1)
-    async with relay_at_work(house, tickets=False):
-        rounds = house.ledger.asked["rescue"]
-        await until(lambda: house.ledger.asked["rescue"] >= rounds + 3)
-    assert house.ledger.asked["due_counts"] == 0
-    assert await house.transport.depth(QUEUE) == 0
-
-
 async def test_a_lane_that_waits_gets_a_ticket_when_it_is_due(house: SmallHouse) -> None:
     await house.order_event(1)
     await house.work_off(answering(lambda run: Park("It waits.", "throttled", "throttled", 30.0)))

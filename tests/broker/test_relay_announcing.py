@@ -53,10 +53,10 @@ async def _none_unsent(house: SmallHouse) -> bool:
     return await unsent(house) == 0
 
 
-async def test_with_the_journal_workers_are_not_told_but_the_oms_is(house: SmallHouse) -> None:
+async def test_with_the_journal_workers_get_no_tickets_but_the_oms_is(house: SmallHouse) -> None:
     await announce(house)
     await house.order_event(9)
-    async with relay_at_work(house, refers=False):
+    async with relay_at_work(house, tickets=False):
         await until(lambda: _none_unsent(house))
     assert await house.transport.depth(QUEUE) == 0
     rows = await house.execute(select(lanes.c.state))

@@ -31,6 +31,8 @@ ALL_JOBS = tuple(JOB_TYPES)
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 KEY = b"k" * 32
 TOKEN = "shop-token-9876"
+AFTER_A_CRASH = 2.5
+"""Seconds after which a lane is due again whose worker died with it for the first time in a row."""
 CALL = ApiCall("PUT", "/orders/{id}", 200, 12, 340)
 _numbers = count(1)
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, inspect, text
 from domain.errors import ConfigurationError
 from storage.database import Database
 from storage.metadata import metadata
-from storage.schema import ensure_current, newest, present, upgrade
+from storage.schema import VERSIONS, ensure_current, present, upgrade
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -28,14 +28,14 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
 
 def test_an_empty_database_is_upgraded_to_the_newest_version(empty: Database) -> None:
     assert empty.read(present) is None
-    assert empty.write(upgrade) == (None, newest())
-    assert empty.read(present) == newest()
+    assert empty.write(upgrade) == (None, VERSIONS[-1])
+    assert empty.read(present) == VERSIONS[-1]
     empty.read(ensure_current)
 
 
 def test_a_second_upgrade_changes_nothing(empty: Database) -> None:
     empty.write(upgrade)
-    assert empty.write(upgrade) == (newest(), newest())
+    assert empty.write(upgrade) == (VERSIONS[-1], VERSIONS[-1])
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_code(empty: Database) -> None:
@@ -101,4 +101,4 @@ def test_two_upgrades_at_once_wait_for_each_other(empty: Database) -> None:
     for thread in threads:
         thread.join(30)
     other.close()
-    assert sorted(found, key=str) == [(newest(), newest()), (None, newest())]
+    assert sorted(found, key=str) == [(VERSIONS[-1], VERSIONS[-1]), (None, VERSIONS[-1])]

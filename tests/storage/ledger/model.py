@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+
+from storage.ledger.rescue import comes_back
 
 NEVER = 2**62
 
@@ -47,6 +49,7 @@ class Model:
     held: dict[str, Hold] = field(default_factory=dict)
     ends: dict[str, int] = field(default_factory=dict)
     bulk_due: dict[str, int] = field(default_factory=dict)
+    crashes: dict[str, int] = field(default_factory=dict)
 
     def open_in(self, lane: str) -> list[Item]:
         members = [item for item in self.items.values() if item.is_open and item.lane == lane]
@@ -73,9 +76,9 @@ class Model:
                 self._lose([item], top)
         return item
 
-    def due(self, ahead: int = 0) -> set[str]:
-        """The lanes a worker may take now, or might by a clock that is ``ahead``."""
-        return {lane for lane in self.lanes() - self.held.keys() if self._lane_due(lane) <= self.now + ahead}
+    def due(self) -> set[str]:
+        """The lanes a worker may take now."""
+        return {lane for lane in self.lanes() - self.held.keys() if self._lane_due(lane) <= self.now}
 
     def members(self, lane: str) -> list[Item]:
         """What a worker that takes the lane gets: the head, or all values that are due with it."""
@@ -89,13 +92,16 @@ class Model:
             judge(item)
         self._turn(lane)
 
-    def interrupt(self, workers: Iterable[str]) -> list[str]:
-        """What these workers held is free again, and nobody knows what they did."""
-        freed = [lane for lane, hold in self.held.items() if hold.worker in set(workers)]
+    def interrupt(self, workers: Collection[str], kept: Collection[str] = ()) -> list[str]:
+        """What these workers held is free again but for ``kept``, due after a moment; nobody knows what they did."""
+        freed = [lane for lane, hold in self.held.items() if hold.worker in workers and lane not in kept]
         for lane in freed:
+            crashes = self.crashes.get(lane, 0) + 1
+            due = self.now + comes_back(lane, crashes)
             for item in self.held.pop(lane).items:
-                item.attempts, item.unsure, item.due = item.attempts + 1, True, self.now
+                item.attempts, item.unsure, item.due = item.attempts + 1, True, due
             self._turn(lane)
+            self.crashes[lane] = crashes
         return freed
 
     def replay(self, item: Item) -> int:
@@ -120,8 +126,8 @@ class Model:
 
     def _next(self, lane: str) -> int:
         if lane not in self.lanes():
-            self.ends.pop(lane, None)
-            self.bulk_due.pop(lane, None)
+            for known in (self.ends, self.bulk_due, self.crashes):
+                known.pop(lane, None)
         self.ends[lane] = self.ends.get(lane, 0) + 1
         return self.ends[lane]
 
@@ -136,8 +142,10 @@ class Model:
             alike = [item for item in members if item.key == key]
             top = self._newest(alike)
             self._lose((item for item in alike if item is not top and not self.runs(item)), top)
-        if lane not in self.held and (left := self.open_in(lane)):
-            self.bulk_due[lane] = min(item.due for item in left)
+        if lane not in self.held:
+            self.crashes.pop(lane, None)
+            if left := self.open_in(lane):
+                self.bulk_due[lane] = min(item.due for item in left)
 
     @staticmethod
     def _newest(items: list[Item]) -> Item:

@@ -10,7 +10,7 @@ from domain.states import DeliveryState
 from storage.ledger.rows import NEVER_DUE
 from storage.tables import deliveries, lanes
 from tests.storage.conftest import Opened
-from tests.storage.support import ALL_JOBS, Site, done, ended, keys, order, park, retry, tick
+from tests.storage.support import Site, done, ended, keys, order, park, retry, tick
 
 
 async def test_jobs_of_one_order_run_in_the_order_they_came_whatever_their_type(site: Site) -> None:
@@ -118,42 +118,6 @@ async def test_what_is_admitted_while_its_lane_runs_stands_behind(site: Site) ->
     assert (await site.take()).deliveries[0].id != claim.deliveries[0].id
 
 
-async def test_at_most_as_many_lanes_as_asked_for_are_taken_and_the_oldest_first(site: Site) -> None:
-    for number, wait in (("3", 30), ("1", 10), ("2", 20)):
-        await site.admit(order(number))
-        await site.settle(await site.take(), retry(wait))
-    site.clock.advance(30)
-    assert sorted(keys(await site.claim(most=2))) == [["1"], ["2"]]
-    assert keys(await site.claim(most=2)) == [["3"]]
-
-
-async def test_channels_to_be_skipped_are_left_out(site: Site) -> None:
-    await site.admit(order("1"), order("2", channel="outlet"))
-    assert keys(await site.claim(skip=[site.main])) == [["2"]]
-
-
-async def test_a_lane_claimed_by_name_is_taken_even_when_workers_were_told_of_it(site: Site) -> None:
-    await site.admit(order("1"), order("2"))
-    told = await site.ledger.due_lanes(10)
-    await site.ledger.mark_queued(told)
-    assert await site.claim() == []
-    wanted = f"{site.main}/order/1"
-    assert [claim.lane for claim in await site.claim(lanes=[wanted])] == [wanted]
-
-
-@pytest.mark.parametrize("why", ["gone", "held", "waiting", "of another job"])
-async def test_a_name_of_a_lane_that_has_nothing_for_this_worker_claims_nothing(site: Site, why: str) -> None:
-    await site.admit(order("1"))
-    lane = f"{site.main}/order/1"
-    if why == "held":
-        await site.claim("w2")
-    elif why == "waiting":
-        await site.settle(await site.take("w2"), retry(60), "w2")
-    wanted = [lane + "0" if why == "gone" else lane]
-    jobs = ["shipment_export"] if why == "of another job" else ALL_JOBS
-    assert await site.ledger.claim("w1", jobs, 10, wanted) == []
-
-
 async def test_each_claim_of_a_lane_gets_a_larger_token_even_when_the_lane_went_and_came_again(site: Site) -> None:
     await site.admit(order("1"), order("1"))
     tokens = []
@@ -188,16 +152,6 @@ async def test_each_job_of_ticks_has_a_lane_of_its_own(site: Site) -> None:
 async def test_many_workers_at_once_never_get_the_same_lane(site: Site, open_site: Opened) -> None:
     await site.admit(*(order(str(number)) for number in range(60)))
     others = [site, open_site(), open_site()]
-    taken = await asyncio.gather(*(others[number % 3].claim(f"w{number}", most=7, lanes=None) for number in range(18)))
+    taken = await asyncio.gather(*(others[number % 3].claim(f"w{number}", most=7) for number in range(18)))
     lanes_taken = [claim.lane for claims in taken for claim in claims]
     assert len(lanes_taken) == len(set(lanes_taken)) == 60
-
-
-async def test_two_workers_that_name_the_same_lanes_at_once_share_them_without_overlap(
-    site: Site, open_site: Opened
-) -> None:
-    await site.admit(*(order(str(number)) for number in range(20)))
-    names = [f"{site.main}/order/{number}" for number in range(20)]
-    other = open_site()
-    mine, theirs = await asyncio.gather(site.claim("w1", lanes=names), other.claim("w2", lanes=names[::-1]))
-    assert sorted(claim.lane for claim in mine + theirs) == sorted(names)

@@ -23,11 +23,10 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import Connection, select
 
-from broker.ledger import Claim, Delivery, Settlement, Verdict
+from broker.ledger import Claim, Delivery, Hands, Settlement, Verdict
 from domain.moments import to_micros
 from domain.states import DeliveryState
 from storage.database import Database
-from storage.ledger.claim import CLOCKS_APART
 from storage.tables import deliveries, lanes, sync_log
 from tests.storage.ledger.model import NEVER, Hold, Item, Model
 from tests.storage.support import ALL_JOBS, Site, done, ended, order, park, retry, stock
@@ -80,28 +79,42 @@ class LedgerMachine(RuleBasedStateMachine):
         for worker in WORKERS:
             self.do(self.site.beat(worker, LEASE))
 
-    @rule(wanted=st.lists(ORDERS | LEVELS, min_size=1, max_size=4))
-    def admit(self, wanted: list[tuple[str, str, Any]]) -> None:
+    @rule(
+        wanted=st.lists(ORDERS | LEVELS, min_size=1, max_size=4),
+        worker=st.sampled_from(WORKERS),
+        room=st.integers(0, 3),
+    )
+    def take_in(self, wanted: list[tuple[str, str, Any]], worker: str, room: int) -> None:
+        """Events come in at a worker that has room for some lanes, or for none."""
+        self._tell_time_apart()
         events = [order(name, more) if kind == "order" else stock(name, more) for kind, name, more in wanted]
-        answers = self.do(self.site.admit(*events))
+        hands = Hands(worker, frozenset(ALL_JOBS), room, share=room)
+        before = self.model.lanes()
+        taken = self.do(self.site.ledger.take_in(events, (), hands))
         ids = {row.message_id: row.id for row in self.site.rows(deliveries)}
         items = []
-        for (kind, name, more), answer in zip(wanted, answers, strict=True):
+        for (kind, name, more), answer in zip(wanted, taken.answers, strict=True):
             id = ids[answer.message_id]
             if kind == "order":
                 items.append(self.model.arrive(id, f"{self.site.main}/order/{name}"))
             else:
                 items.append(self.model.arrive(id, f"{self.site.main}/stock", f"{name}\x1fw1", more))
             self.born[id] = len(self.born)
-        assert [answer.deliveries for answer in answers] == [int(item.is_open) for item in items]
+        assert [answer.deliveries for answer in taken.answers] == [int(item.is_open) for item in items]
+        handed = {claim.lane for claim in taken.claims}
+        begun = {item.lane for item in items if item.key is None} - before
+        assert handed <= begun and len(handed) == len(taken.claims) <= room
+        assert handed == begun or room < len({item.lane for item in items})
+        for claim in taken.claims:
+            self._held(worker, claim)
 
-    @rule(worker=st.sampled_from(WORKERS), most=st.integers(1, 3), named=st.booleans())
-    def claim(self, worker: str, most: int, named: bool) -> None:
-        due = self.model.due(CLOCKS_APART if named else 0)
-        names = sorted(self.model.lanes()) if named else None
-        claims = self.do(self.site.ledger.claim(worker, ALL_JOBS, most, names))
+    @rule(worker=st.sampled_from(WORKERS), most=st.integers(1, 3), in_turn=st.booleans())
+    def claim(self, worker: str, most: int, in_turn: bool) -> None:
+        due = self.model.due()
+        skip = [self.site.channels["outlet"]] if in_turn else []
+        claims = self.do(self.site.ledger.claim(worker, ALL_JOBS, most, skip))
         assert {claim.lane for claim in claims} <= due
-        assert len(claims) == (len(due) if named else min(most, len(due)))
+        assert len(claims) == min(most, len(due))
         for claim in claims:
             self._held(worker, claim)
 
@@ -110,6 +123,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert [each.id for each in claim.deliveries] == [item.id for item in items]
         for each, item in zip(claim.deliveries, items, strict=True):
             assert (each.attempt, each.failures, each.unsure) == (item.attempts + 1, item.failures, item.unsure)
+        assert claim.crashes == self.model.crashes.get(claim.lane, 0)
         self.model.held[claim.lane] = Hold(worker, claim.token, items)
         self.claims.append((worker, claim))
 
@@ -150,6 +164,17 @@ class LedgerMachine(RuleBasedStateMachine):
         assert settled.fenced
         assert self._everything() == before
 
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data())
+    def disown(self, data: st.DataObject) -> None:
+        """A worker gives back what it was never told of."""
+        worker, lost = data.draw(st.sampled_from(self.claims), label="lost")
+        known = {each.lane: each.token for owner, each in self.claims if owner == worker and each is not lost}
+        assert self.do(self.site.ledger.disown(worker, known)) == 1
+        assert self.model.interrupt([worker], set(known)) == [lost.lane]
+        self.claims.remove((worker, lost))
+        self.stale.append((worker, lost))
+
     @rule(worker=st.sampled_from(WORKERS))
     def crash(self, worker: str) -> None:
         """The lease of a worker ends; what it held is freed, and it begins anew under the same name."""
@@ -160,10 +185,10 @@ class LedgerMachine(RuleBasedStateMachine):
         self.claims = [each for each in self.claims if each[0] != worker]
         self.do(self.site.beat(worker, LEASE))
 
-    @rule(seconds=st.sampled_from([1, 3, 7, 20]))
-    def time_passes(self, seconds: int) -> None:
+    @rule(seconds=st.sampled_from([0.4, 1.7, 7, 20]))
+    def time_passes(self, seconds: float) -> None:
         self.site.clock.advance(seconds)
-        self.model.now += seconds * 1_000_000
+        self.model.now += int(seconds * 1_000_000)
         for worker in WORKERS:
             self.do(self.site.beat(worker, LEASE))
 

@@ -1,135 +1,76 @@
-"""What goes out: lanes that workers are told of, and announcements to the OMS."""
+"""What goes out: how many lanes workers are told of, and announcements to the OMS."""
 
 from __future__ import annotations
 
 import threading
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, insert, text
 
-from broker.ledger import Claim, DueLane, Settlement
+from broker.ledger import Claim, Settlement
 from domain.channels import ChannelSettings
 from domain.moments import to_micros
 from domain.outcomes import Announcement, Effects
 from storage.ledger.outward import unlock
 from storage.ledger.records import announce
 from storage.ledger.settle import settle as settle_with
-from storage.tables import lanes, outbox
+from storage.tables import gates, outbox
 from tests.services.process import wait_until
 from tests.storage.support import ALL_JOBS, Site, done, order, park, retry, stock
 
 EFFECTS = Effects(announcements=(Announcement("order.imported", {"external_order_id": "1"}, "1"),))
 
 
-def states(site: Site) -> list[str]:
-    return [row.state for row in site.rows(lanes)]
+async def counts(site: Site, most: int = 100) -> dict[str, int]:
+    return dict(await site.ledger.due_counts(most))
 
 
-async def test_workers_are_told_of_each_lane_that_is_due_by_job_account_and_channel(site: Site) -> None:
-    await site.admit(order("1"), order("2", "order.status_changed"), order("3", account="globex", channel="shop"))
-    told = {lane.lane.rsplit("/", 1)[1]: lane for lane in await site.ledger.due_lanes(10)}
-    assert {name: (lane.job_type, lane.account, lane.channel) for name, lane in told.items()} == {
-        "1": ("order_import", "acme", "main"),
-        "2": ("order_update", "acme", "main"),
-        "3": ("order_import", "globex", "shop"),
-    }
+async def test_due_lanes_are_counted_by_the_job_of_their_heads(site: Site) -> None:
+    await site.admit(order("1"), order("1", "order.status_changed"), order("2", "order.status_changed"))
+    await site.admit(order("3", account="globex", channel="shop"), stock("MUG", 1), stock("CUP", 1))
+    assert await counts(site) == {"order_import": 2, "order_update": 1, "inventory_export": 1}
 
 
-async def test_the_oldest_due_lanes_are_told_first(site: Site) -> None:
-    for number, wait in (("3", 30), ("1", 10), ("2", 20)):
-        await site.admit(order(number))
-        await site.settle(await site.take(), retry(wait))
-    site.clock.advance(30)
-    assert [lane.lane[-1] for lane in await site.ledger.due_lanes(2)] == ["1", "2"]
+async def test_nothing_due_is_no_count_at_all(site: Site) -> None:
+    assert await counts(site) == {}
 
 
-async def test_a_lane_is_told_once(site: Site) -> None:
-    await site.admit(order("1"))
-    await site.ledger.mark_queued(await site.ledger.due_lanes(10))
-    assert states(site) == ["queued"]
-    assert await site.ledger.due_lanes(10) == []
+async def test_no_more_are_counted_than_asked_for(site: Site) -> None:
+    await site.admit(*(order(str(number)) for number in range(7)), stock("MUG", 1))
+    assert sum((await counts(site, 5)).values()) == 5
 
 
-async def test_marking_nothing_does_nothing(site: Site) -> None:
-    await site.ledger.mark_queued([])
-    await site.ledger.mark_sent([])
-
-
-async def test_a_lane_that_waits_is_told_of_when_it_is_due_and_a_held_or_parked_one_never(site: Site) -> None:
+async def test_a_lane_that_waits_counts_when_it_is_due_and_a_held_or_parked_one_never(site: Site) -> None:
     await site.admit(order("1"), order("2"), order("3"))
     waiting, parked, _held = sorted(await site.claim(), key=lambda claim: claim.lane)
     await site.settle(waiting, retry(10))
     await site.settle(parked, park())
-    assert await site.ledger.due_lanes(10) == []
+    assert await counts(site) == {}
     site.clock.advance(10)
-    assert [lane.lane for lane in await site.ledger.due_lanes(10)] == [waiting.lane]
+    assert await counts(site) == {"order_import": 1}
 
 
-async def test_a_lane_taken_up_before_it_was_marked_is_left_to_its_holder(site: Site) -> None:
+async def test_lanes_of_a_channel_whose_gate_is_closed_count_when_it_opens(site: Site) -> None:
+    await site.admit(order("1"), order("2", channel="outlet"))
+    close(site, site.main, "shop_down", 30)
+    assert await counts(site) == {"order_import": 1}
+    site.clock.advance(30)
+    assert await counts(site) == {"order_import": 2}
+
+
+async def test_lanes_of_a_channel_whose_token_is_refused_count_for_only_they_can_bring_a_new_one(site: Site) -> None:
     await site.admit(order("1"))
-    told = await site.ledger.due_lanes(10)
-    claim = await site.take()
-    await site.ledger.mark_queued(told)
-    assert states(site) == ["running"]
-    assert not (await site.settle(claim, done)).fenced
+    close(site, site.main, "unauthorized", 60)
+    assert await counts(site) == {"order_import": 1}
 
 
-async def test_a_lane_taken_up_and_settled_before_it_was_marked_does_not_hide_its_next_delivery(site: Site) -> None:
-    await site.admit(order("1"), order("1"))
-    told = await site.ledger.due_lanes(10)
-    await site.settle(await site.take(), done)
-    await site.ledger.mark_queued(told)
-    assert len(await site.ledger.due_lanes(10)) == 1
+def close(site: Site, channel_id: str, cause: str, seconds: int) -> None:
+    """Close a channel's gate."""
+    until = to_micros(site.clock.now) + seconds * 1_000_000
+    site.run(insert(gates).values(channel_id=channel_id, closed_until=until, cause=cause, strikes=1))
 
 
-async def test_a_lane_that_went_and_came_again_before_it_was_marked_is_not_hidden(site: Site) -> None:
-    await site.admit(order("1"))
-    told = await site.ledger.due_lanes(10)
-    await site.settle(await site.take(), done)
-    site.clock.advance(0.001)
-    await site.admit(order("1"))
-    await site.ledger.mark_queued(told)
-    assert len(await site.ledger.due_lanes(10)) == 1
-
-
-async def test_a_lane_whose_head_was_discarded_before_it_was_marked_is_not_hidden(site: Site) -> None:
-    await site.admit(order("1"), order("1"))
-    told = await site.ledger.due_lanes(10)
-    site.clock.advance(0.001)
-    assert await site.desk.discard([head_of(site, told[0])], "no") == 1
-    await site.ledger.mark_queued(told)
-    assert len(await site.ledger.due_lanes(10)) == 1
-
-
-def head_of(site: Site, lane: DueLane) -> str:
-    query = text("SELECT id FROM deliveries WHERE lane = :lane ORDER BY seq LIMIT 1").bindparams(lane=lane.lane)
-    return site.database.read(lambda connection: str(connection.scalar(query)))
-
-
-async def test_a_lane_whose_reference_seems_lost_is_told_of_again_after_a_while(site: Site) -> None:
-    await site.admit(order("1"), order("2", "order.status_changed"))
-    await site.ledger.mark_queued(await site.ledger.due_lanes(10))
-    site.clock.advance(60)
-    assert await site.ledger.requeue_stale("order_import", 60) == 0
-    site.clock.advance(0.001)
-    assert await site.ledger.requeue_stale("order_import", 60) == 1
-    assert [lane.job_type for lane in await site.ledger.due_lanes(10)] == ["order_import"]
-
-
-async def test_a_lane_that_runs_is_not_told_of_again_however_long(site: Site) -> None:
-    await site.admit(order("1"))
-    await site.ledger.mark_queued(await site.ledger.due_lanes(10))
-    await site.claim(lanes=[f"{site.main}/order/1"])
-    site.clock.advance(10_000)
-    assert await site.ledger.requeue_stale("order_import", 60) == 0
-
-
-async def test_new_stock_does_not_tell_again_of_a_lane_that_workers_know(site: Site) -> None:
-    await site.admit(stock("MUG", 1))
-    await site.ledger.mark_queued(await site.ledger.due_lanes(10))
-    await site.admit(stock("CUP", 1))
-    assert await site.ledger.due_lanes(10) == []
-    (claim,) = await site.claim(lanes=[f"{site.main}/stock"])
-    assert len(claim.deliveries) == 2
+async def test_marking_nothing_does_nothing(site: Site) -> None:
+    await site.ledger.mark_sent([])
 
 
 async def announced(site: Site, count: int) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from broker.ledger import Incoming, Settlement
+from broker.ledger import Incoming, ParcelPast, Settlement
 from domain.moments import from_micros
 from domain.orders import OrderRecord
 from domain.outcomes import CursorMoved, Effects, Record
@@ -125,9 +126,9 @@ async def test_the_last_confirmed_quantity_of_a_channel_is_remembered(site: Site
 
 async def test_parcels_that_the_shop_has_are_remembered_both_ways(site: Site) -> None:
     await remember(site, SentShipment("S-1", "4711", "77"), SentShipment("S-2", "4711", "78"))
-    assert await site.memory.shipment_sent(site.main, "S-1") == "77"
-    assert await site.memory.shipment_sent(site.main, "S-9") is None
-    assert await site.memory.shipment_sent(site.channels["outlet"], "S-1") is None
+    assert await past(site, "main", "S-1", "4711") == ParcelPast("77")
+    assert await past(site, "main", "S-9", "4711") == ParcelPast()
+    assert await past(site, "outlet", "S-1", "4711") == ParcelPast()
     assert await site.memory.sent_shipments(site.main, "4711") == {"77": "S-1", "78": "S-2"}
 
 
@@ -152,7 +153,6 @@ async def test_more_names_than_one_statement_takes_are_looked_up(site: Site) -> 
 
 
 async def test_a_shipment_that_ended_in_doubt_is_told_of_its_order_and_channel_alone(site: Site) -> None:
-    (account,) = site.rows(accounts, accounts.c.code == "acme")
     doubtful = [("1", "unknown", True), ("2", "dead", False), ("3", "done", True)]
     await site.admit(*(shipment(number) for number, _, _ in doubtful))
     for claim in await site.claim():
@@ -160,9 +160,22 @@ async def test_a_shipment_that_ended_in_doubt_is_told_of_its_order_and_channel_a
         judge = ended(DeliveryState(state))
         verdicts = tuple(replace(judge(each), unsure=unsure) for each in claim.deliveries)
         await site.ledger.settle("w1", [Settlement(claim, verdicts)])
-    told = {number: await site.memory.shipment_doubted(account.id, site.main, number) for number, _, _ in doubtful}
-    assert told == {"1": True, "2": False, "3": False}
-    assert not await site.memory.shipment_doubted(account.id, site.channels["outlet"], "1")
+    told = {number: await past(site, "main", "S-9", number) for number, _, _ in doubtful}
+    assert told == {"1": ParcelPast(doubted=True), "2": ParcelPast(), "3": ParcelPast()}
+    assert await past(site, "outlet", "S-9", "1") == ParcelPast()
+
+
+async def test_many_parcels_asked_for_at_once_get_each_its_own_past(site: Site) -> None:
+    await remember(site, *(SentShipment(f"S-{number}", str(number), f"shop-{number}") for number in range(0, 50, 2)))
+    pasts = await asyncio.gather(*(past(site, "main", f"S-{number}", str(number)) for number in range(50)))
+    assert [each.sent_as for each in pasts] == [None if number % 2 else f"shop-{number}" for number in range(50)]
+
+
+async def past(site: Site, channel: str, shipment_id: str, order_id: str) -> ParcelPast:
+    """What is known of a parcel of a channel."""
+    found = await site.ledger.channel(site.channels[channel])
+    assert found is not None
+    return await site.memory.parcel_past(found, shipment_id, order_id)
 
 
 def shipment(number: str) -> Incoming:

@@ -14,7 +14,7 @@ from storage.ledger import rescue
 from storage.processes import here, is_gone
 from storage.tables import deliveries, lanes, leases, sync_log, workers
 from tests.storage.conftest import Opened
-from tests.storage.support import Site, done, order, stock
+from tests.storage.support import AFTER_A_CRASH, Site, done, order, stock
 
 
 async def test_the_lanes_of_a_worker_whose_lease_is_over_are_freed(site: Site) -> None:
@@ -51,6 +51,7 @@ async def test_an_interrupted_attempt_gets_its_row_in_the_log_and_the_next_one_m
     assert (row.outcome, row.level, row.code, row.attempt, row.actor) == ("Retry", "Fatal", "worker_died", 1, "w1")
     assert (row.delivery_id, row.correlation_id, row.business_key) == (claim.deliveries[0].id, "c-1", "1")
     assert (row.finished_at - row.started_at).total_seconds() == 31
+    site.clock.advance(AFTER_A_CRASH)
     again = await site.take("w2")
     assert (again.deliveries[0].unsure, again.deliveries[0].attempt, again.deliveries[0].failures) == (True, 2, 0)
     assert again.token > claim.token
@@ -79,6 +80,7 @@ async def test_crashes_of_a_lane_are_counted_until_an_attempt_ends(site: Site) -
         await site.beat()
         counted.append((await site.take()).crashes)
         await site.ledger.rescue(alone=True)
+        site.clock.advance(60)
     await site.beat()
     claim = await site.take()
     settled = await site.settle(claim, done, go_on=["order_import"])
@@ -158,6 +160,7 @@ async def test_a_worker_gives_back_what_it_holds_without_knowing(site: Site) -> 
         (f"{site.main}/order/2", "w1"),
         (f"{site.main}/order/3", "w2"),
     ]
+    site.clock.advance(AFTER_A_CRASH)
     (again,) = await site.claim("w2")
     assert (again.lane, again.deliveries[0].unsure) == (lost.lane, True)
     assert not (await site.settle(kept, done)).fenced

@@ -19,7 +19,7 @@ from domain.stock import ConfirmedStock
 from domain.synclog import Trigger
 from storage.tables import call_counts, channel_stock, deliveries, lanes, messages, orders, outbox, sync_log
 from tests.storage.conftest import Opened
-from tests.storage.support import CALL, START, Site, done, ended, order, park, retry, stock
+from tests.storage.support import AFTER_A_CRASH, CALL, START, Site, done, ended, order, park, retry, stock
 
 TOLD = Announcement("order.imported", {"external_order_id": "1"}, "1")
 RECORD = OrderRecord("1", START, "new", {"external_order_id": "1"})
@@ -77,6 +77,7 @@ async def test_a_worker_that_lost_its_lane_writes_nothing_at_all(site: Site, thi
     worker = "w1"
     if thief == "rescued":
         await site.ledger.rescue(alone=True)
+        site.clock.advance(AFTER_A_CRASH)
         await site.take("w2")
     elif thief == "settled before":
         await site.settle(claim, retry(1))
@@ -101,6 +102,7 @@ async def test_the_old_attempt_of_a_lane_that_went_and_came_again_is_fenced_even
     await site.admit(order("1"))
     old = await site.take()
     await site.ledger.rescue(alone=True)
+    site.clock.advance(AFTER_A_CRASH)
     await site.settle(await site.take("w2"), done, "w2")
     site.clock.advance(0.001)
     await site.admit(order("1"))

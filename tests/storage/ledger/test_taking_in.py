@@ -1,0 +1,163 @@
+"""Taking in for a worker that is ready: lanes that begin with an event are in its hand when the event is stored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from broker.ledger import Hands, TakenIn
+from domain.outcomes import Effects, FollowUp
+from storage.tables import deliveries, lanes, messages
+from tests.storage.support import AFTER_A_CRASH, ALL_JOBS, Site, done, keys, order, park, retry, stock, tick
+
+READY = Hands("w1", frozenset(ALL_JOBS), room=100, share=100)
+
+
+async def take_in(site: Site, *events: Any, **hands: Any) -> TakenIn:
+    return await site.ledger.take_in(events, (), replace(READY, **hands))
+
+
+async def test_a_lane_that_begins_is_the_workers_as_if_it_had_claimed_it(site: Site) -> None:
+    event = order("1", correlationid="c-1", traceparent=f"00-{'a' * 32}-{'b' * 16}-01", time="2026-03-01T00:00:00Z")
+    taken = await take_in(site, event)
+    (claim,) = taken.claims
+    (lane,) = site.rows(lanes)
+    assert (lane.key, lane.state, lane.holder, lane.token) == (claim.lane, "running", "w1", claim.token)
+    assert await site.claim("w2") == []
+    assert await site.ledger.disown("w1", {}) == 1
+    site.clock.advance(AFTER_A_CRASH)
+    again = await site.take("w1")
+    (mine,), (other,) = claim.deliveries, again.deliveries
+    assert mine == replace(other, attempt=1, unsure=False)
+    assert claim == replace(again, token=claim.token, crashes=0, deliveries=claim.deliveries)
+    assert taken.answers[0].message_id == mine.message_id and mine.body == event.body
+
+
+async def test_what_is_in_hand_settles_like_anything_claimed(site: Site) -> None:
+    (claim,) = (await take_in(site, order("1"))).claims
+    settled = await site.settle(claim, done)
+    assert (settled.fenced, settled.next_claim) == (False, None)
+    assert site.rows(lanes) == []
+    assert [row.state for row in site.rows(deliveries)] == ["done"]
+
+
+async def test_of_one_lane_the_first_event_is_in_hand_and_the_next_follows_it(site: Site) -> None:
+    taken = await take_in(site, order("1", id="a"), order("1", "order.status_changed", id="b"), order("1", id="c"))
+    (claim,) = taken.claims
+    jobs = []
+    while True:
+        jobs.append((claim.job_type, claim.deliveries[0].seq))
+        settled = await site.settle(claim, done, go_on=ALL_JOBS)
+        if settled.next_claim is None:
+            break
+        claim = settled.next_claim
+    assert jobs == [("order_import", 1), ("order_update", 2), ("order_import", 3)]
+
+
+async def test_nobody_ready_leaves_all_lanes_to_be_claimed(site: Site) -> None:
+    assert [answer.deliveries for answer in await site.admit(order("1"))] == [1]
+    assert (await site.ledger.take_in([order("2")], (), Hands())).claims == []
+    assert sorted(keys(await site.claim("w2"))) == [["1"], ["2"]]
+
+
+async def test_no_more_lanes_come_than_there_is_room_for(site: Site) -> None:
+    taken = await take_in(site, *(order(str(number)) for number in range(5)), room=3)
+    assert len(taken.claims) == 3
+    assert len(await site.claim("w2")) == 2
+
+
+async def test_a_channel_gets_no_more_than_its_share_with_what_it_has(site: Site) -> None:
+    events = [order(str(number)) for number in range(4)] + [order("9", channel="outlet")]
+    taken = await take_in(site, *events, share=3, busy={site.main: 1})
+    assert sorted(keys(taken.claims)) == [["0"], ["1"], ["9"]]
+
+
+async def test_channels_to_be_skipped_and_jobs_of_others_are_left_to_be_claimed(site: Site) -> None:
+    events = [order("1"), order("2", "order.status_changed"), order("3", channel="outlet")]
+    taken = await take_in(site, *events, jobs=frozenset(["order_import"]), skip=frozenset([site.channels["outlet"]]))
+    assert keys(taken.claims) == [["1"]]
+    assert sorted(keys(await site.claim("w2"))) == [["2"], ["3"]]
+
+
+async def test_values_that_newer_ones_absorb_are_gathered_before_they_run(site: Site) -> None:
+    taken = await take_in(site, stock("MUG", 1), stock("MUG", 2))
+    assert taken.claims == []
+    assert keys(await site.claim("w2")) == [["MUG"]]
+
+
+@pytest.mark.parametrize("stands", ["ready", "running", "waiting", "parked"])
+async def test_a_lane_that_was_there_before_is_handed_to_nobody(site: Site, stands: str) -> None:
+    await site.admit(order("1", id="first"))
+    if stands != "ready":
+        claim = await site.take("w2")
+        if stands != "running":
+            await site.settle(claim, retry(60) if stands == "waiting" else park(), "w2")
+    taken = await take_in(site, order("1", id="second"))
+    assert taken.claims == []
+    (lane,) = site.rows(lanes)
+    assert (lane.state, lane.holder) == (stands, "w2" if stands == "running" else None)
+
+
+async def test_a_tick_that_begins_its_lane_is_in_hand_and_the_next_one_is_skipped(site: Site) -> None:
+    taken = await take_in(site, tick("order_import"), tick("order_import"))
+    assert [claim.job_type for claim in taken.claims] == ["order_import"]
+    assert sorted(row.state for row in site.rows(deliveries)) == ["open", "skipped"]
+
+
+async def test_what_is_refused_or_came_before_is_handed_to_nobody(site: Site) -> None:
+    await site.settle((await take_in(site, order("1", id="e"))).claims[0], done)
+    taken = await take_in(site, order("1", id="e"), order("2", id="e"), order("3", account="nobody"), order("4"))
+    assert [(answer.duplicate, answer.error is not None) for answer in taken.answers] == [
+        (True, False),
+        (False, True),
+        (False, True),
+        (False, False),
+    ]
+    assert keys(taken.claims) == [["4"]]
+
+
+async def test_a_copy_in_the_same_batch_is_one_lane_in_hand(site: Site) -> None:
+    taken = await take_in(site, order("1", id="e"), order("1", id="e"))
+    assert [answer.duplicate for answer in taken.answers] == [False, True]
+    assert keys(taken.claims) == [["1"]]
+
+
+async def test_taking_in_again_after_a_lost_answer_hands_nothing_out_a_second_time(site: Site) -> None:
+    events = [order("1"), order("2")]
+    lost = await take_in(site, *events)
+    again = await take_in(site, *events)
+    assert (len(lost.claims), again.claims) == (2, [])
+    assert [answer.duplicate for answer in again.answers] == [True, True]
+    assert await site.ledger.disown("w1", {}) == 2
+    site.clock.advance(AFTER_A_CRASH)
+    assert len(await site.claim("w2")) == 2
+    assert len(site.rows(messages)) == len(site.rows(deliveries)) == 2
+
+
+async def test_lanes_in_the_hand_of_a_worker_that_died_are_freed_as_interrupted(site: Site) -> None:
+    await site.beat("w1", 30)
+    await take_in(site, order("1"))
+    site.clock.advance(31)
+    assert await site.ledger.rescue() == 1
+    site.clock.advance(AFTER_A_CRASH)
+    claim = await site.take("w2")
+    assert (claim.crashes, claim.deliveries[0].unsure, claim.deliveries[0].attempt) == (1, True, 2)
+
+
+async def test_the_fence_of_a_lane_that_came_again_is_higher(site: Site) -> None:
+    (old,) = (await take_in(site, order("1"))).claims
+    await site.settle(old, done)
+    site.clock.advance(0.001)
+    (new,) = (await take_in(site, order("1"))).claims
+    assert new.token > old.token
+    assert (await site.settle(old, done)).fenced
+    assert not (await site.settle(new, done)).fenced
+
+
+async def test_what_begins_in_hand_may_ask_for_more_in_its_own_lane(site: Site) -> None:
+    (claim,) = (await take_in(site, order("1"))).claims
+    more = Effects(follow_ups=(FollowUp("order.updated", "f", {"external_order_id": "1"}),))
+    settled = await site.settle(claim, lambda each: done(each, more), go_on=ALL_JOBS)
+    assert settled.next_claim is not None and settled.next_claim.deliveries[0].seq == 2
