@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from broker.ledger import Admission, Claim, Hands, Incoming, Rejection, TakenIn
 from domain.channels import Channel
+from domain.envelope import Envelope, read_back
 from domain.errors import IdentityConflict, InputError, UnknownName
 from domain.events import StockChanged, Tick, business_key
 from domain.ids import new_id
@@ -156,15 +156,18 @@ def _message_row(incoming: Incoming, account_id: str, now: int) -> dict[str, Any
         "trigger": str(incoming.trigger),
         "event_time": to_micros(envelope.time) if envelope.time else now,
         "received_at": now,
-        "digest": fingerprint(incoming),
+        "digest": _digest(incoming.body),
         "body": incoming.body,
     }
 
 
-def fingerprint(incoming: Incoming) -> bytes:
-    """16 bytes that are equal for copies of an event, however their JSON is spaced or ordered."""
-    told = incoming.envelope.model_dump(mode="json", exclude={"time", "traceparent"}, exclude_none=True)
-    return hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=16).digest()
+def _digest(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=16).digest()
+
+
+def _meaning(envelope: Envelope) -> dict[str, Any]:
+    """What is equal for copies of an event, however their JSON is spaced or ordered, and whenever they were sent."""
+    return envelope.model_dump(mode="json", exclude={"time", "traceparent"}, exclude_none=True)
 
 
 def _store_messages(connection: Connection, events: Sequence[_Event]) -> None:
@@ -177,8 +180,8 @@ def _store_messages(connection: Connection, events: Sequence[_Event]) -> None:
         return
     earlier = _earlier(connection, copies)
     for event in copies:
-        message_id, digest = earlier[event.row["account_id"], event.row["source"], event.row["event_id"]]
-        if digest == event.row["digest"]:
+        message_id, digest, body = earlier[event.row["account_id"], event.row["source"], event.row["event_id"]]
+        if digest == event.row["digest"] or _meaning(read_back(body)) == _meaning(event.incoming.envelope):
             event.admission = Admission(message_id, duplicate=True)
             continue
         event.admission = Admission(
@@ -207,18 +210,25 @@ _MESSAGES = BulkInsert(
 )
 
 
-def _earlier(connection: Connection, copies: Sequence[_Event]) -> dict[tuple[str, str, str], tuple[str, bytes]]:
-    found: dict[tuple[str, str, str], tuple[str, bytes]] = {}
+def _earlier(connection: Connection, copies: Sequence[_Event]) -> dict[tuple[str, str, str], tuple[str, bytes, bytes]]:
+    found: dict[tuple[str, str, str], tuple[str, bytes, bytes]] = {}
     for part in chunks(copies):
         wanted = {event.row["event_id"] for event in part}
-        query = select(messages.c.id, messages.c.account_id, messages.c.source, messages.c.event_id, messages.c.digest)
+        query = select(
+            messages.c.id,
+            messages.c.account_id,
+            messages.c.source,
+            messages.c.event_id,
+            messages.c.digest,
+            messages.c.body,
+        )
         query = query.where(
             messages.c.account_id.in_({event.row["account_id"] for event in part}),
             messages.c.source.in_({event.row["source"] for event in part}),
             messages.c.event_id.in_(wanted),
         )
         for row in connection.execute(query):
-            found[row.account_id, row.source, row.event_id] = (row.id, row.digest)
+            found[row.account_id, row.source, row.event_id] = (row.id, row.digest, row.body)
     return found
 
 

@@ -27,7 +27,8 @@ def due_counts(connection: Connection, most: int, now: int) -> dict[str, int]:
     closed = select(gates.c.channel_id).where(gates.c.closed_until > now, gates.c.cause != "unauthorized")
     due = select(lanes.c.job_type).where(lanes.c.state.in_(("ready", "waiting")), lanes.c.due_at <= now)
     some = due.where(lanes.c.channel_id.not_in(closed)).limit(most).subquery()
-    return dict(connection.execute(select(some.c.job_type, func.count()).group_by(some.c.job_type)).tuples().all())
+    counted = connection.execute(select(some.c.job_type, func.count()).group_by(some.c.job_type))
+    return {job: count for job, count in counted}  # noqa: C416 - rows, not pairs
 
 
 def unsent(connection: Connection, most: int) -> list[Unsent]:

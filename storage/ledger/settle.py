@@ -70,7 +70,7 @@ def _held(connection: Connection, worker: str, settlements: Sequence[Settlement]
     """
     fences = [{"lane": each.claim.lane, "token": each.claim.token} for each in settlements]
     found = _FENCE.run(connection, rows=as_json(fences), worker=worker)
-    return dict(found.tuples().all())
+    return {row[0]: row[1] for row in found}
 
 
 def _fence(dialect: str) -> Statement:

@@ -54,8 +54,8 @@ async def ticket(house: SmallHouse, *bodies: bytes, job: str = "order_import") -
     await house.transport.publish([Outgoing(JOBS, f"{job}.ticket.all", body, new_id()) for body in bodies or (b"{}",)])
 
 
-async def no_tickets_lie_ready(house: SmallHouse) -> bool:
-    return await house.transport.depth(QUEUE) == 0
+async def lie_ready(house: SmallHouse, count: int) -> bool:
+    return await house.transport.depth(QUEUE) == count
 
 
 async def test_a_ticket_makes_a_worker_claim_what_is_due(house: SmallHouse) -> None:
@@ -88,16 +88,27 @@ async def test_a_ticket_too_many_finds_nothing_and_is_gone(house: SmallHouse) ->
     async with ticketed(house) as source:
         await ticket(house)
         assert await soon(source) == []
-        await until(lambda: no_tickets_lie_ready(house))
+        await until(lambda: lie_ready(house, 0))
     assert await house.transport.depth(QUEUE) == 0
 
 
-async def test_a_ticket_heard_while_nobody_claims_is_remembered(house: SmallHouse) -> None:
+async def test_one_ticket_is_kept_at_hand_and_the_others_stay_for_whoever_is_free(house: SmallHouse) -> None:
     async with ticketed(house) as source:
-        await ticket(house)
-        await until(lambda: no_tickets_lie_ready(house))
+        await ticket(house, b"{}", b"{}", b"{}")
+        await until(lambda: lie_ready(house, 2))
         await house.order_event(1)
         assert len(await soon(source)) == 1
+        await until(lambda: lie_ready(house, 1))
+    assert await house.transport.depth(QUEUE) == 2
+
+
+async def test_while_enough_is_found_without_tickets_none_is_used(house: SmallHouse) -> None:
+    async with ticketed(house) as source:
+        await ticket(house, b"{}", b"{}")
+        for number in range(6):
+            await house.order_event(number)
+        assert [len(await soon(source, 2)) for _ in range(3)] == [2, 2, 2]
+    assert await house.transport.depth(QUEUE) == 1
 
 
 async def test_a_worker_without_tickets_looks_by_itself_after_a_while(
@@ -200,5 +211,5 @@ async def test_two_workers_on_rabbitmq_do_what_the_relay_tells_them_once_and_lea
         ):
             for message in messages:
                 await house.until_state(message, "done")
-            await until(lambda: no_tickets_lie_ready(house))
+            await until(lambda: lie_ready(house, 0))
         assert {row.attempts for row in [await house.delivery(message) for message in messages]} == {1}

@@ -59,7 +59,9 @@ def test_lanes_lost_together_come_back_at_different_times_that_double_with_each_
     waits = sorted(comes_back(f"channel/order/{number}", crashes) / 1e6 for number in range(1000))
     longest = 0.5 + 1.5 * 2 ** (crashes - 1)
     assert waits[0] >= 0.5 and waits[-1] <= longest
-    quarters = [sum(low <= (wait - 0.5) / (longest - 0.5) < low + 0.25 for wait in waits) for low in (0, 0.25, 0.5, 0.75)]
+    quarters = [
+        sum(low <= (wait - 0.5) / (longest - 0.5) < low + 0.25 for wait in waits) for low in (0, 0.25, 0.5, 0.75)
+    ]
     assert all(200 < count < 300 for count in quarters)
     assert crashes > 1 or longest < AFTER_A_CRASH
 

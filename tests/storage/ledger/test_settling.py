@@ -16,7 +16,6 @@ from domain.orders import OrderRecord
 from domain.outcomes import Announcement, Counts, Effects, FollowUp
 from domain.states import DeliveryState
 from domain.stock import ConfirmedStock
-from domain.synclog import Trigger
 from storage.tables import call_counts, channel_stock, deliveries, lanes, messages, orders, outbox, sync_log
 from tests.storage.conftest import Opened
 from tests.storage.support import AFTER_A_CRASH, CALL, START, Site, done, ended, order, park, retry, stock
@@ -155,50 +154,6 @@ async def test_a_bulk_lane_goes_on_with_what_came_while_it_ran(site: Site) -> No
     settled = await site.settle(claim, done, go_on=["inventory_export"])
     assert settled.next_claim is not None
     assert [each.business_key for each in settled.next_claim.deliveries] == ["CUP"]
-
-
-async def test_a_follow_up_becomes_a_message_of_the_same_story(site: Site) -> None:
-    (answer,) = await site.admit(order("1", correlationid="c-1"))
-    await site.settle(await site.take(), lambda each: done(each, ALL_EFFECTS))
-    (made,) = site.rows(messages, messages.c.id != answer.message_id)
-    assert (made.type, made.event_id, made.source, made.channel, made.correlation_id) == (
-        "order.updated", "follow-1", "towpath/main", "main", "c-1",
-    )  # fmt: skip
-    assert [each.business_key for each in (await site.take()).deliveries] == ["2"]
-
-
-async def test_a_follow_up_without_a_story_begins_one_with_its_message(site: Site) -> None:
-    (answer,) = await site.admit(order("1"))
-    await site.settle(await site.take(), lambda each: done(each, ALL_EFFECTS))
-    (made,) = site.rows(messages, messages.c.id != answer.message_id)
-    assert made.correlation_id == answer.message_id
-
-
-async def test_a_follow_up_that_was_asked_for_twice_runs_once(site: Site) -> None:
-    for _ in range(2):
-        await site.admit(order("1"))
-        claim = next(claim for claim in await site.claim() if claim.lane.endswith("/1"))
-        await site.settle(claim, lambda each: done(each, ALL_EFFECTS))
-    assert len(site.rows(messages, messages.c.event_id == "follow-1")) == 1
-    assert len(site.rows(deliveries, deliveries.c.business_key == "2")) == 1
-
-
-async def test_a_follow_up_for_the_same_order_is_what_the_lane_goes_on_with(site: Site) -> None:
-    await site.admit(order("1"))
-    effects = Effects(follow_ups=(FollowUp("order.updated", "f", {"external_order_id": "1"}),))
-    settled = await site.settle(await site.take(), lambda each: done(each, effects), go_on=["order_import"])
-    assert settled.next_claim is not None
-
-
-async def test_what_follows_from_a_replay_is_an_event_again(site: Site) -> None:
-    await site.admit(order("1"))
-    await site.settle(await site.take(), ended(DeliveryState.DEAD))
-    await site.desk.replay([site.rows(deliveries)[0].id])
-    claim = await site.take()
-    assert claim.deliveries[0].trigger is Trigger.REPLAY
-    await site.settle(claim, lambda each: done(each, ALL_EFFECTS))
-    (made,) = site.rows(messages, messages.c.event_id == "follow-1")
-    assert made.trigger == "event"
 
 
 async def test_announcements_stand_in_the_outbox_as_complete_events_in_order(site: Site) -> None:

@@ -1,0 +1,250 @@
+"""Hand-out: what comes in runs at once in the worker of the same process, without a claim."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from broker import heart, intake
+from broker.handling import Handler
+from broker.heart import Pace
+from broker.ledger import Claim
+from domain.errors import ShopDown
+from storage.tables import deliveries, lanes
+from tests.broker.handlers import Gated, noting, order_of
+from tests.broker.roles import intake_at_work, relay_at_work, send
+from tests.house import AFTER_A_CRASH, DONE, Shift, SmallHouse, answering
+from tests.moody import until
+
+
+class NoLanes:
+    """A source without lanes: what runs was handed out."""
+
+    async def start(self) -> None:
+        """Nothing to begin."""
+
+    async def claims(self, most: int, skip: Sequence[str]) -> list[Claim]:
+        await asyncio.sleep(0.01)
+        return []
+
+    async def stop(self) -> None:
+        """Nothing was begun."""
+
+
+@pytest.fixture(autouse=True)
+def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "AWAY_SECONDS", 0.02)
+    monkeypatch.setattr(heart, "AWAY_SECONDS", 0.02)
+
+
+@asynccontextmanager
+async def handed_out(house: SmallHouse, handlers: dict[str, Handler], **rest: Any) -> AsyncIterator[Shift]:
+    """A worker that gets no lanes but those its intake hands to it."""
+    async with house.at_work(handlers, source=NoLanes(), **rest) as shift, intake_at_work(house, shift.worker):
+        yield shift
+
+
+async def come_in(house: SmallHouse, *orders: object, channel: str = "main", kind: str = "order.created") -> None:
+    """Events arrive in the inbox."""
+    bodies = [house.incoming(kind, {"external_order_id": str(each)}, channel=channel).body for each in orders]
+    await send(house, *bodies)
+
+
+async def states(house: SmallHouse) -> dict[str, str]:
+    """How the lane of each order stands."""
+    return {row.key.rsplit("/", 1)[1]: row.state for row in await house.execute(select(lanes.c.key, lanes.c.state))}
+
+
+async def ended(house: SmallHouse, count: int) -> bool:
+    ((found,),) = await house.execute(
+        select(func.count()).select_from(deliveries).where(deliveries.c.settled_at.is_not(None))
+    )
+    return bool(found == count)
+
+
+async def test_what_comes_in_runs_without_being_claimed(house: SmallHouse) -> None:
+    ran: list[str] = []
+    async with handed_out(house, noting(ran, order_of), pace=Pace()):
+        await come_in(house, *range(20))
+        await until(lambda: ended(house, 20))
+    assert sorted(ran, key=int) == [str(number) for number in range(20)]
+    assert house.ledger.asked["claim"] == 0
+
+
+async def test_events_of_one_order_run_one_after_the_other_in_the_order_they_came(house: SmallHouse) -> None:
+    ran: list[str] = []
+    async with handed_out(house, noting(ran, lambda run: run.item.envelope.type)):
+        await come_in(house, 1)
+        await come_in(house, 1, kind="order.updated")
+        await come_in(house, 1, kind="order.cancelled")
+        await until(lambda: ended(house, 3))
+    assert ran == ["order.created", "order.updated", "order.cancelled"]
+
+
+async def test_what_comes_in_behind_a_run_does_not_run_beside_it(house: SmallHouse) -> None:
+    handler = Gated()
+    async with handed_out(house, answering(handler)):
+        await come_in(house, 1)
+        await until(lambda: handler.began)
+        await come_in(house, 1, 2, kind="order.updated")
+        await until(lambda: "main/2" in handler.began)
+        assert handler.began == ["main/1", "main/2"]
+        handler.let()
+        await until(lambda: ended(house, 3))
+    assert handler.began == ["main/1", "main/2", "main/1"]
+
+
+async def test_no_more_is_handed_out_than_there_is_room_for(house: SmallHouse) -> None:
+    handler = Gated()
+    async with handed_out(house, answering(handler), pace=Pace(capacity=3, channel_share=1.0)):
+        await come_in(house, *range(5))
+        await until(lambda: _all_in(house, 5))
+        await come_in(house, 9)
+        await until(lambda: _all_in(house, 6))
+        assert sorted((await states(house)).values()) == ["ready"] * 3 + ["running"] * 3
+        handler.let()
+
+
+async def _all_in(house: SmallHouse, count: int) -> bool:
+    return len(await states(house)) == count
+
+
+async def test_a_channel_is_handed_no_more_than_its_share(house: SmallHouse) -> None:
+    handler = Gated()
+    await house.add_channel("other", "other.example.com")
+    async with handed_out(house, answering(handler), pace=Pace(capacity=4, channel_share=0.5)):
+        await come_in(house, 1)
+        await until(lambda: len(handler.began) == 1)
+        await come_in(house, 2, 3)
+        await come_in(house, 9, channel="other")
+        await until(lambda: len(handler.began) == 3)
+        await until(lambda: _all_in(house, 4))
+        assert await states(house) == {"1": "running", "2": "running", "3": "ready", "9": "running"}
+        handler.let()
+
+
+async def test_what_comes_in_for_a_channel_whose_gate_is_closed_waits_to_be_claimed(house: SmallHouse) -> None:
+    ran: list[str] = []
+    channel = await house.ledger.channel(house.channel_id)
+    assert channel is not None
+    for _ in range(3):
+        await house.gates.report(channel, ShopDown("It is down.", status=500))
+    assert house.gates.closed_channels() == [house.channel_id]
+    async with handed_out(house, noting(ran, order_of)):
+        await come_in(house, 1)
+        await until(lambda: _all_in(house, 1))
+        assert await states(house) == {"1": "ready"}
+    assert ran == []
+
+
+async def test_a_worker_whose_lease_is_nearly_over_is_handed_nothing(house: SmallHouse) -> None:
+    lease = await house.lease(seconds=60.0, margin=61.0)
+    async with handed_out(house, answering(lambda run: DONE), lease=lease):
+        await come_in(house, 1)
+        await until(lambda: _all_in(house, 1))
+        assert await states(house) == {"1": "ready"}
+
+
+async def test_an_answer_that_was_lost_makes_nothing_run_twice(house: SmallHouse) -> None:
+    """What was stored is in the hand of a worker that was never told; it gives that back, and takes it up again."""
+    ran: list[tuple[str, bool]] = []
+    house.ledger.deaf.add("admit")
+    handlers = noting(ran, lambda run: (order_of(run), run.item.delivery.unsure))
+    async with house.at_work(handlers) as shift, intake_at_work(house, shift.worker):
+        await come_in(house, *range(5))
+        await until(lambda: house.ledger.asked["disown"])
+        await until(lambda: _all_waiting(house, 5))
+        house.clock.advance(AFTER_A_CRASH)
+        await until(lambda: ended(house, 5))
+        assert house.ledger.deaf == set()
+        await come_in(house, 9)
+        await until(lambda: ended(house, 6))
+    assert sorted(ran) == [("0", True), ("1", True), ("2", True), ("3", True), ("4", True), ("9", False)]
+    assert (await house.desk.statistics()).duplicates == 5
+
+
+async def _all_waiting(house: SmallHouse, count: int) -> bool:
+    return list((await states(house)).values()) == ["waiting"] * count
+
+
+async def test_a_database_that_is_away_while_events_come_in_is_waited_for_and_each_runs_once(house: SmallHouse) -> None:
+    ran: list[str] = []
+    house.ledger.away.update(("admit", "disown"))
+    async with house.at_work(noting(ran, order_of)) as shift, intake_at_work(house, shift.worker):
+        await come_in(house, *range(5))
+        await until(lambda: house.ledger.refused["admit"] >= 3 and house.ledger.refused["disown"] >= 3)
+        house.ledger.away.clear()
+        await until(lambda: ended(house, 5))
+    assert sorted(ran) == ["0", "1", "2", "3", "4"]
+    assert (await house.desk.statistics()).duplicates == 0
+
+
+@asynccontextmanager
+async def on_its_way(house: SmallHouse) -> AsyncIterator[asyncio.Event]:
+    """An event that is stored for a worker whose intake has not heard of it: it does when the given bell rings."""
+    heard = house.ledger.held_up["admit"] = asyncio.Event()
+    await come_in(house, 1)
+    await until(lambda: _all_in(house, 1))
+    assert await states(house) == {"1": "running"}
+    try:
+        yield heard
+    finally:
+        heard.set()
+
+
+def somebody_waits_for(lock: asyncio.Lock) -> bool:
+    return bool(lock._waiters)
+
+
+async def test_a_lane_on_its_way_to_a_worker_is_not_given_back_as_lost(house: SmallHouse) -> None:
+    ran: list[str] = []
+    async with handed_out(house, noting(ran, order_of)) as shift, on_its_way(house) as heard:
+        shift.worker.miss()
+        await until(lambda: somebody_waits_for(shift.worker.claiming))
+        heard.set()
+        await until(lambda: ended(house, 1))
+        await until(lambda: house.ledger.asked["disown"])
+    assert ran == ["1"]
+    assert [(row.code, row.attempt) for row in await house.logs()] == [("ok", 1)]
+
+
+async def test_a_worker_that_stops_while_a_lane_is_on_its_way_finishes_it(house: SmallHouse) -> None:
+    ran: list[str] = []
+    async with handed_out(house, noting(ran, order_of)) as shift, on_its_way(house) as heard:
+        shift.stop.set()
+        await until(lambda: somebody_waits_for(shift.worker.claiming))
+        heard.set()
+        await until(lambda: ended(house, 1))
+    assert ran == ["1"]
+    assert await states(house) == {}
+    assert [(row.code, row.attempt) for row in await house.logs()] == [("ok", 1)]
+
+
+async def test_a_worker_that_stops_is_handed_nothing_more(house: SmallHouse) -> None:
+    handler = Gated()
+    async with handed_out(house, answering(handler)) as shift:
+        await come_in(house, 1)
+        await until(lambda: handler.began)
+        shift.stop.set()
+        await until(lambda: shift.worker.hands().room == 0)
+        handler.let()
+        await come_in(house, 2)
+        await until(lambda: ended(house, 1))
+        await until(lambda: _all_in(house, 1))
+    assert await states(house) == {"2": "ready"}
+
+
+async def test_a_relay_hands_what_comes_in_to_the_worker_of_its_process(house: SmallHouse) -> None:
+    ran: list[str] = []
+    async with (
+        house.at_work(noting(ran, order_of), source=NoLanes()) as shift,
+        relay_at_work(house, taker=shift.worker),
+    ):
+        await come_in(house, 1, 2, 3)
+        await until(lambda: ended(house, 3))
+    assert sorted(ran) == ["1", "2", "3"]
