@@ -11,7 +11,7 @@ INSTALL_SELF = $(PIP) install -qq --no-deps --no-build-isolation -e .
 COMPILE = $(VENV)/bin/uv pip compile pyproject.toml --group build --universal --generate-hashes \
 	--python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet
 
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check bench soak lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -31,14 +31,18 @@ check: $(VENV)/.ready-to-test ## style, format, types and the contracts between 
 	@$(VENV)/bin/python -m mypy
 	@$(VENV)/bin/lint-imports --no-logo
 
-bench: $(VENV)/.ready-to-test ## measure on real RabbitMQ and PostgreSQL; ARGS are passed on
+bench: $(VENV)/.ready-to-bench ## measure beside Celery and FastStream on real servers; ARGS are passed on
 	@$(VENV)/bin/python -m bench $(ARGS)
 
-lock: $(VENV)/bin/python ## resolve pyproject.toml anew into the two lock files
+soak: $(VENV)/.ready-to-test ## ten minutes of load and kills on real servers; ARGS="--seconds 60", "--embedded" and others are passed on
+	@$(VENV)/bin/python -m bench.soak $(ARGS)
+
+lock: $(VENV)/bin/python ## resolve pyproject.toml anew into the three lock files
 	@$(PIP) install -qq uv
 	@$(COMPILE) $(ARGS) -o requirements.lock
 	@$(COMPILE) $(ARGS) --extra dev -o requirements-dev.lock
-	@echo "Wrote requirements.lock and requirements-dev.lock."
+	@$(COMPILE) $(ARGS) --extra dev --extra bench -o requirements-bench.lock
+	@echo "Wrote requirements.lock, requirements-dev.lock and requirements-bench.lock."
 
 clean: ## remove the virtual environment and everything the tools made
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -55,6 +59,12 @@ $(VENV)/.ready-to-test: requirements-dev.lock pyproject.toml | $(VENV)/bin/pytho
 	@$(INSTALL) requirements-dev.lock
 	@$(INSTALL_SELF)
 	@touch $@ $(VENV)/.ready-to-run
+
+$(VENV)/.ready-to-bench: requirements-bench.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the locked packages, the test tools and the peers to measure beside into $(VENV) ..."
+	@$(INSTALL) requirements-bench.lock
+	@$(INSTALL_SELF)
+	@touch $@ $(VENV)/.ready-to-test $(VENV)/.ready-to-run
 
 $(VENV)/bin/python:
 	@set -e; found=; \

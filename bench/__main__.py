@@ -1,55 +1,75 @@
-"""``python -m bench``: events per second of the whole engine beside a bare loop of the same calls.
+"""``python -m bench [part …]``: Towpath, its peers and the floor, measured in one run on real servers.
 
-Plays on the embedded default, and on RabbitMQ and PostgreSQL when both URLs are given. Trust the ratios, not the
-digits.
+RabbitMQ and PostgreSQL come from the environment, from containers or from installed binaries, as in the tests, and
+PostgreSQL commits durably. All parts of one run share one machine: trust the ratios, not the digits.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
+import importlib
 import sys
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Sequence
+from typing import Protocol, cast
 
 from app.logs import configure
-from app.settings import Settings, load
-from bench.engine import Measured, measure_engine
-from bench.floor import measure_floor
+from bench.measured import Row, show
+from bench.services import Services, machine, open_services
+from tests.services.process import ServerFailedError
+from tests.services.provide import ServiceMissingError
+
+PARTS = ("one_call", "light", "storm", "ingest", "timers", "journal", "memory")
+"""Modules of this package, in the order of the table."""
 
 
-def main() -> None:
-    """Run all measurements and print a table, or JSON."""
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--events", type=int, default=3000, help="order updates (one call each)")
-    parser.add_argument("--changes", type=int, default=20000, help="stock changes over 400 SKUs")
-    parser.add_argument("--broker", help="amqp://… (with --database)")
-    parser.add_argument("--database", help="postgresql://… (with --broker)")
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+class Part(Protocol):
+    """What a module of :data:`PARTS` offers; the first line of its docstring is its title."""
+
+    def measure(self, services: Services) -> list[Row]:
+        """Measure; one row per contender or step."""
+
+
+def part(name: str) -> Part:
+    """The module of that name."""
+    return cast("Part", importlib.import_module(f"bench.{name}"))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the parts asked for and print one table, or JSON."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"what to measure; default all: {', '.join(PARTS)}")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--quick", action="store_true", help="tiny counts: shows that it runs, figures mean nothing")
+    parser.add_argument("--rounds", type=int, default=1, metavar="N", help="turns of each contender; the median counts")
+    given = parser.parse_args(arguments)
+    if unknown := set(given.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     configure("error", "console")
-    rows = [asyncio.run(measure_floor(given.events))]
-    with TemporaryDirectory() as folder:
-        rows += asyncio.run(measure_engine(load(log="error", data_dir=Path(folder)), given.events, given.changes))
-        if given.broker and given.database:
-            full: Settings = load(
-                log="error", data_dir=Path(folder), broker_url=given.broker, database_url=given.database
-            )
-            rows += asyncio.run(measure_engine(full, given.events, given.changes))
-    _print(rows, as_json=given.json)
+    results: list[tuple[str, list[Row]]] = []
+    try:
+        with open_services(quick=given.quick, rounds=max(1, given.rounds)) as services:
+            _say(f"Measured on {machine()}.")
+            for name in given.parts or PARTS:
+                chosen = part(name)
+                _say(f"Measuring {name} ...")
+                results.append((title(chosen), chosen.measure(services)))
+    except (ServiceMissingError, ServerFailedError) as error:
+        _say(str(error))
+        return 1
+    finally:
+        if results:
+            show(results, as_json=given.json)
+    return 0
 
 
-def _print(rows: list[Measured], *, as_json: bool) -> None:
-    floor = rows[0].per_second
-    if as_json:
-        json.dump([{**row.as_data(), "to_floor": row.per_second / floor} for row in rows], sys.stdout, indent=2)
-        return
-    sys.stdout.write(f"{'what':<58}{'per second':>12}{'to floor':>10}{'calls per event':>17}\n")
-    for row in rows:
-        calls = f"{row.calls_per_event:.3f}"
-        sys.stdout.write(f"{row.what:<58}{row.per_second:>12.0f}{row.per_second / floor:>10.2f}{calls:>17}\n")
+def title(chosen: Part) -> str:
+    """What a part measures, in one line."""
+    return (chosen.__doc__ or "").strip().partition("\n")[0]
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
