@@ -1,4 +1,12 @@
-"""Gates: one per channel, shared by all processes. They pace its calls and close when the shop is down or says wait."""
+"""Gates: one per channel, shared by all processes. They pace its calls and close when the shop is down or says wait.
+
+What closes how much:
+
+- the shop asks to wait (429) or refuses the token (401, 403): the whole channel, at once;
+- no connection is found, so that nothing was sent: the whole channel, after three in a row;
+- one operation fails (5xx, no answer in time, a broken or unreadable answer): this operation, after three in a row;
+- a second operation closes like that and no call of the channel went well in between: the whole channel.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +14,13 @@ import asyncio
 import random
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
 from pydantic import SecretStr
 
+from broker.breaker import WHOLE, Breaker, Breakers, Closure
 from broker.retry import gate_wait
 from domain.channels import Channel
 from domain.errors import ShopDown, ShopError, ShopOutcomeUnknown, ShopThrottled, ShopUnauthorized
@@ -20,42 +29,41 @@ log = structlog.get_logger(__name__)
 
 LONGEST_WAIT = 2.0
 """Seconds a call waits for its permit; beyond that its delivery waits in the ledger instead of in a worker."""
-STRIKES_TO_CLOSE = 3
-PROBES = 3
-"""Calls let through when a closed gate is due; one that comes back well opens it."""
+PROBE_WAIT = 0.5
+"""Seconds after which a call that found enough others probing may ask again."""
 UNAUTHORIZED = "unauthorized"
 UNAUTHORIZED_SECONDS = 60.0
-
+SHOP_DOWN = "shop_down"
 
 _TROUBLE = (ShopThrottled, ShopUnauthorized, ShopDown, ShopOutcomeUnknown)
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Permits granted now; or how long to wait; or until when the gate is closed and why."""
+    """Permits granted now, or how long to wait; and what is closed: all of the channel, or some of its operations."""
 
     granted: int
     wait: float = 0.0
-    closed_for: float = 0.0
-    cause: str = ""
-    sentence: str = ""
+    closures: tuple[Closure, ...] = ()
 
 
 class GateStore(Protocol):
     """The shared side of the gates, in the database."""
 
     async def reserve(self, channel_id: str, count: int, per_second: float, burst: int) -> Reservation:
-        """Take up to ``count`` permits of a channel paced at ``per_second`` with ``burst`` at once."""
+        """Take up to ``count`` permits of a channel paced at ``per_second`` with ``burst`` at once; none while the
+        whole channel is closed.
+        """
 
-    async def close(self, channel_id: str, cause: str, seconds: float, strikes: int, sentence: str) -> None:
-        """Close the gate of a channel for all processes; an earlier, longer closure stays."""
+    async def close(self, channel_id: str, closure: Closure) -> None:
+        """Close the gate of a channel, or of one operation, for all processes; an earlier, longer closure stays."""
 
-    async def open(self, channel_id: str) -> None:
-        """Open the gate: a call came through."""
+    async def open(self, channel_id: str, operation: str) -> None:
+        """Open what was closed: a call came through."""
 
 
 class GateClosed(ShopError):
-    """No call may be made on this channel now: ``cause`` says why, ``seconds`` for how long."""
+    """No such call may be made on this channel now: ``cause`` says why, ``seconds`` for how long."""
 
     def __init__(self, cause: str, seconds: float, sentence: str) -> None:
         super().__init__(sentence, code=cause)
@@ -64,22 +72,18 @@ class GateClosed(ShopError):
 
 
 @dataclass(slots=True)
-class _Local:
+class _Local(Breakers):
     """What this process knows of one channel's gate."""
 
     permits: int = 0
-    strikes: int = 0
-    closed_until: float = 0.0
-    cause: str = ""
-    sentence: str = ""
-    closings: int = 0
     token: SecretStr | None = None
-    probes: int = 0
-    probes_begun: int = 0
 
 
 class Gates:
-    """Permits and breakers of all channels, as one process sees them."""
+    """Permits and breakers of all channels, as one process sees them.
+
+    An ``operation`` is the method and route template of a call, as ``GET /orders/{id}``.
+    """
 
     def __init__(self, store: GateStore) -> None:
         self._store = store
@@ -87,7 +91,7 @@ class Gates:
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def closed_channels(self) -> list[str]:
-        """Channels whose gate is closed right now: no use to claim their lanes.
+        """Channels whose gate is closed as a whole right now: no use to claim their lanes.
 
         Those whose token was refused are left out: a new token opens their gate, and only a lane can bring it.
         """
@@ -95,120 +99,171 @@ class Gates:
         return [
             channel_id
             for channel_id, local in self._local.items()
-            if local.closed_until > now and local.cause != UNAUTHORIZED
+            if local.whole.closed_until > now and local.whole.closing and local.whole.closing.cause != UNAUTHORIZED
         ]
 
-    async def enter(self, channel: Channel) -> None:
+    def closed(self, channel_id: str, operation: str = WHOLE) -> bool:
+        """Whether calls of an operation are refused right now, or all calls of the channel."""
+        local = self._local[channel_id]
+        one = local.troubled.get(operation, local.whole)
+        return max(one.closed_until, local.whole.closed_until) > time.monotonic()
+
+    async def enter(self, channel: Channel, operation: str = WHOLE) -> None:
         """Wait for the permit of one call.
 
         Raises:
-            GateClosed: the gate is closed, or the pace of the channel leaves no permit within two seconds.
+            GateClosed: the gate is closed, for the channel or for this operation, or the pace of the channel leaves
+                no permit within two seconds.
         """
         local = self._local[channel.id]
-        if local.cause == UNAUTHORIZED and local.token != channel.token:
+        refused = local.whole.closing
+        if refused and refused.cause == UNAUTHORIZED and local.token != channel.token:
             local = self._local[channel.id] = _Local()
-        self._refuse(local)
+        self._refuse(local, operation)
         if local.permits == 0:
             async with self._locks[channel.id]:
                 while local.permits == 0:
-                    self._refuse(local)
-                    await self._reserve(channel, local)
+                    self._refuse(local, operation)
+                    await self._reserve(channel, local, operation)
             # Others may have gone in as the probe, or found the shop down, while this one waited for its permit.
-            self._refuse(local)
+            self._refuse(local, operation)
         local.permits -= 1
-        if local.closings:
-            local.probes += 1
-            local.probes_begun += 1
+        if local.disturbed:
+            local.begin(operation)
 
-    def leave(self, channel: Channel) -> None:
+    def leave(self, channel: Channel, operation: str = WHOLE) -> None:
         """Give up after :meth:`enter` without having learned anything: another call may probe instead."""
-        local = self._local[channel.id]
-        if local.probes:
-            local.probes -= 1
-            local.probes_begun -= 1
+        prober = self._local[channel.id].end(operation)
+        if prober is not None:
+            prober.probes_begun -= 1
 
-    async def _reserve(self, channel: Channel, local: _Local) -> None:
+    async def _reserve(self, channel: Channel, local: _Local, operation: str) -> None:
         pace = channel.settings
         chunk = max(1, min(pace.burst, int(pace.calls_per_second / 10)))
         answer = await self._store.reserve(channel.id, chunk, pace.calls_per_second, pace.burst)
-        if answer.closed_for > 0:
-            local.closed_until = time.monotonic() + answer.closed_for
-            local.cause, local.sentence, local.token = answer.cause, answer.sentence, channel.token
-            local.closings = max(local.closings, 1)
-            self._refuse(local)
+        local.permits += answer.granted
+        for told in answer.closures:
+            self._learn(channel, local, told)
         if answer.granted:
-            local.permits += answer.granted
-        elif answer.wait > LONGEST_WAIT:
+            return
+        self._refuse(local, operation)
+        if answer.wait > LONGEST_WAIT:
             raise GateClosed(
                 "throttled",
                 answer.wait,
                 f"The pace of {pace.calls_per_second:g} calls a second leaves no room for {answer.wait:.1f} s.",
             )
-        else:
-            await asyncio.sleep(answer.wait)
+        await asyncio.sleep(answer.wait)
 
     @staticmethod
-    def _refuse(local: _Local) -> None:
-        """Refuse while the gate is closed, and when it is time to probe all but the first few."""
-        left = local.closed_until - time.monotonic()
-        if left > 0:
-            spread = random.uniform(0.05, 0.3)  # noqa: S311 - not a secret: it keeps all from coming back at once
-            raise GateClosed(local.cause, left + spread, local.sentence)
-        if local.closings and local.probes_begun >= PROBES:
-            raise GateClosed(local.cause, 0.5, local.sentence)
+    def _learn(channel: Channel, local: _Local, told: Closure) -> None:
+        now = time.monotonic()
+        if told.operation == WHOLE:
+            local.token = channel.token
+            if not local.whole.learn(told, now):
+                raise GateClosed(told.cause, told.seconds + _spread(), told.words)
+        elif local.troubled.setdefault(told.operation, Breaker()).learn(told, now):
+            local.suspect = told.operation
 
-    def went_well(self, channel: Channel, error: ShopError | None) -> bool:
+    @staticmethod
+    def _refuse(local: _Local, operation: str) -> None:
+        """Refuse while the gate is closed, and when it is time to probe all but the first few."""
+        if not local.disturbed:
+            return
+        now, prober = time.monotonic(), local.prober(operation)
+        for breaker in (local.whole, prober):
+            if breaker.closing and breaker.closed_until > now:
+                raise GateClosed(breaker.closing.cause, breaker.closed_until - now + _spread(), breaker.closing.words)
+        if prober.closing and prober.crowded:
+            raise GateClosed(prober.closing.cause, PROBE_WAIT, prober.closing.words)
+
+    def went_well(self, channel: Channel, error: ShopError | None, operation: str = WHOLE) -> bool:
         """Whether a call taught nothing that others must hear: no trouble, at an open gate. Else :meth:`report` it."""
         local = self._local[channel.id]
-        if local.closings or local.probes or isinstance(error, _TROUBLE):
+        if local.whole.closing or operation in local.troubled or isinstance(error, _TROUBLE):
             return False
-        local.strikes = 0
+        local.whole.strikes, local.suspect = 0, WHOLE
         return True
 
-    async def report(self, channel: Channel, error: ShopError | None) -> None:
-        """Learn from a call that was made: success opens, trouble of the whole shop closes."""
+    async def report(self, channel: Channel, error: ShopError | None, operation: str = WHOLE) -> None:
+        """Learn from a call that was made: success opens, trouble closes the operation or the whole channel."""
         local = self._local[channel.id]
-        probed = local.probes > 0
-        local.probes -= int(probed)
-        if isinstance(error, ShopThrottled):
-            await self._close(
-                channel,
-                local,
-                "throttled",
-                error.retry_after or gate_wait(local.closings + 1),
-                error.sentence,
-            )
-        elif isinstance(error, ShopUnauthorized):
-            await self._close(channel, local, UNAUTHORIZED, UNAUTHORIZED_SECONDS, error.sentence)
-        elif isinstance(error, ShopDown | ShopOutcomeUnknown):
-            local.strikes += 1
-            # One bad resource must not pass for a shop that is down: the last probe under way decides.
-            due = probed if local.closings else local.strikes >= STRIKES_TO_CLOSE
-            if due and local.probes == 0:
-                await self._close(channel, local, "shop_down", gate_wait(local.closings + 1), error.sentence)
+        whole, prober = local.whole, local.end(operation)
+        if not isinstance(error, _TROUBLE):
+            await self._succeed(channel, local, operation, prober)
+        elif isinstance(error, ShopThrottled | ShopUnauthorized):
+            local.give_back(prober)
+            await self._close(channel, local, whole, _asked_for(error, whole))
+        elif operation == WHOLE or (isinstance(error, ShopDown) and not error.reached):
+            local.give_back(prober)
+            if whole.strike(probed=prober is not None):
+                await self._close(channel, local, whole, _down(error, whole))
         else:
-            local.strikes = 0
-            if local.closings and probed:
-                # Calls that began before the gate closed may still come back well: only a probe opens it.
-                local.closings, local.closed_until, local.probes, local.probes_begun = 0, 0.0, 0, 0
-                await self._store.open(channel.id)
-                log.info("gate_opened", channel=channel.code, account=channel.account)
+            await self._fail(channel, local, operation, error, prober)
 
-    async def _close(self, channel: Channel, local: _Local, cause: str, seconds: float, sentence: str) -> None:
-        until = time.monotonic() + seconds
-        if local.closed_until > time.monotonic():
+    async def _fail(
+        self, channel: Channel, local: _Local, operation: str, error: ShopError, prober: Breaker | None
+    ) -> None:
+        """One operation is in trouble. What it finds as a probe of its own says nothing about the others."""
+        whole, one = local.whole, local.troubled.setdefault(operation, Breaker())
+        down = prober is whole
+        if one.strike(probed=prober is one):
+            # Only when it closes for the first time: two broken operations that go on failing are no shop that is down.
+            down = down or (one.closing is None and local.suspect != WHOLE)
+            local.suspect = operation
+            await self._close(channel, local, one, _down(error, one, operation))
+        if down and not whole.probes:
+            await self._close(channel, local, whole, _down(error, whole))
+
+    async def _succeed(self, channel: Channel, local: _Local, operation: str, prober: Breaker | None) -> None:
+        """Calls that began before the gate closed may still come back well: only a probe opens it."""
+        local.whole.strikes, local.suspect = 0, WHOLE
+        one = local.troubled.get(operation)
+        if one is not None and (prober is one or one.closing is None):
+            del local.troubled[operation]
+            if one.closing:
+                await self._open(channel, operation)
+        if local.whole.closing and prober is not None and local.whole.closed_until <= time.monotonic():
+            local.whole = Breaker()
+            await self._open(channel, WHOLE)
+
+    async def _open(self, channel: Channel, operation: str) -> None:
+        await self._store.open(channel.id, operation)
+        log.info("gate_opened", channel=channel.code, account=channel.account, operation=operation or "all")
+
+    async def _close(self, channel: Channel, local: _Local, breaker: Breaker, closure: Closure) -> None:
+        now = time.monotonic()
+        if breaker.closed_until > now:
             # What was under way when the gate closed is no failed probe: it may lengthen the closure, not escalate it.
-            if until <= local.closed_until or cause == "shop_down":
+            if now + closure.seconds <= breaker.closed_until or closure.cause == SHOP_DOWN:
                 return
-        else:
-            local.closings += 1
-        local.cause, local.sentence, local.permits, local.token = cause, sentence, 0, channel.token
-        local.closed_until, local.probes, local.probes_begun = until, 0, 0
-        await self._store.close(channel.id, cause, seconds, local.closings, sentence)
+            closure = replace(closure, closings=breaker.closings)
+        breaker.close(closure, now)
+        if breaker is local.whole:
+            local.permits, local.token = 0, channel.token
+        await self._store.close(channel.id, closure)
         log.warning(
             "gate_closed",
             channel=channel.code,
             account=channel.account,
-            cause=cause,
-            seconds=round(seconds, 1),
+            operation=closure.operation or "all",
+            cause=closure.cause,
+            seconds=round(closure.seconds, 1),
         )
+
+
+def _down(error: ShopError, breaker: Breaker, operation: str = WHOLE) -> Closure:
+    closings = breaker.closings + 1
+    return Closure(SHOP_DOWN, gate_wait(closings), error.sentence, operation, closings)
+
+
+def _asked_for(error: ShopThrottled | ShopUnauthorized, whole: Breaker) -> Closure:
+    closings = whole.closings + 1
+    if isinstance(error, ShopUnauthorized):
+        return Closure(UNAUTHORIZED, UNAUTHORIZED_SECONDS, error.sentence, closings=closings)
+    return Closure("throttled", error.retry_after or gate_wait(closings), error.sentence, closings=closings)
+
+
+def _spread() -> float:
+    """Seconds that keep all from coming back at once."""
+    return random.uniform(0.05, 0.3)  # noqa: S311 - not a secret

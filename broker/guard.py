@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from broker.breaker import WHOLE
 from broker.crash import crash_point
 from broker.gates import Gates
 from broker.lease import Lease
@@ -18,25 +19,26 @@ class RunGuard:
     def __init__(self, lease: Lease, gates: Gates) -> None:
         self._lease = lease
         self._gates = gates
-        self._reports: list[tuple[Channel, ShopError | None]] = []
+        self._reports: list[tuple[Channel, ShopError | None, str]] = []
+        self._failed: set[str] = set()
         self.calls: list[ApiCall] = []
         self.wrote = False
 
-    async def before(self, channel: Channel, route: str, *, writes: bool) -> None:
+    async def before(self, channel: Channel, operation: str, *, writes: bool) -> None:
         """Wait for the permit of one call.
 
         Raises:
             LeaseLost: the lease is too short for another call.
-            GateClosed: the channel's gate is closed or leaves no room soon.
+            GateClosed: the gate is closed for the channel or for this operation, or leaves no room soon.
         """
         await self.tell_gates()
         self._lease.ensure()
-        await self._gates.enter(channel)
+        await self._gates.enter(channel, operation)
         try:
             # Waiting for the permit may have used up what was left of the lease.
             self._lease.ensure()
         except LeaseLost:
-            self._gates.leave(channel)
+            self._gates.leave(channel, operation)
             raise
         if writes:
             crash_point("worker.before_call")
@@ -45,26 +47,33 @@ class RunGuard:
     def after(self, channel: Channel, call: ApiCall, error: ShopError | None) -> None:
         """Record a call and how it ended."""
         self.calls.append(call)
+        operation = f"{call.method} {call.route}"
         if error is None and call.error is not None:
             # Cancelled by ourselves: that says nothing about the shop.
-            self._gates.leave(channel)
+            self._gates.leave(channel, operation)
         else:
-            self._reports.append((channel, error))
+            self._reports.append((channel, error, operation))
         if call.method != "GET":
             crash_point("worker.after_call")
 
     async def tell_gates(self) -> None:
         """Hand what was learned to the gates (kept until now because a record must not wait)."""
         while self._reports:
-            channel, error = self._reports.pop(0)
-            if not self._gates.went_well(channel, error):
-                await asyncio.shield(self._gates.report(channel, error))
+            channel, error, operation = self._reports.pop(0)
+            if not self._gates.went_well(channel, error, operation):
+                if error is not None:
+                    self._failed.add(operation)
+                await asyncio.shield(self._gates.report(channel, error, operation))
+
+    def met_closed_gate(self, channel_id: str) -> bool:
+        """Whether the channel is closed now, or an operation that failed in this run: then others failed at it too."""
+        return any(self._gates.closed(channel_id, operation) for operation in (WHOLE, *self._failed))
 
 
 class FreeGuard:
     """:class:`domain.ports.CallGuard` for a person's own question (*Test connection*): no lane, no lease, no gate."""
 
-    async def before(self, channel: Channel, route: str, *, writes: bool) -> None:
+    async def before(self, channel: Channel, operation: str, *, writes: bool) -> None:
         """Nothing stands in the way of a single call that a person waits for."""
 
     def after(self, channel: Channel, call: ApiCall, error: ShopError | None) -> None:

@@ -42,6 +42,8 @@ log = structlog.get_logger(__name__)
 
 AWAY_SECONDS = 1.0
 """How long a database that is away is left alone before it is asked again."""
+CLAIM_PART = 4
+"""A claim is worth its transaction when this part of the capacity is free."""
 MAY_RUN_AGAIN = frozenset({DeliveryState.OPEN, DeliveryState.DEAD, DeliveryState.UNKNOWN})
 """States from which a delivery may come back, by itself or by replay: whether it may have written must not be
 forgotten.
@@ -66,7 +68,7 @@ class Organs:
 class Pace:
     """How much at once: ``capacity`` lanes in flight, ``run_seconds`` for one run at the most."""
 
-    capacity: int = 64
+    capacity: int = 96
     channel_share: float = 0.75
     run_seconds: float = 600.0
 
@@ -79,7 +81,6 @@ class Worker:
         self._source = source
         self._lease = lease
         self._pace = pace
-        self._share = max(1, int(pace.capacity * pace.channel_share))
         self._jobs = frozenset(organs.handlers)
         self._running: set[asyncio.Task[None]] = set()
         self._per_channel: Counter[str] = Counter()
@@ -91,6 +92,13 @@ class Worker:
         self._in_hand: dict[str, int] = {}
         self._astray = False
         self.claiming = asyncio.Lock()
+
+    @property
+    def _share(self) -> int:
+        """Lanes in flight that one channel may have: all of them where there is no other channel to leave room for."""
+        if self._organs.ledger.channels_known() <= 1:
+            return self._pace.capacity
+        return max(1, int(self._pace.capacity * self._pace.channel_share))
 
     def hands(self) -> Hands:
         """What this worker is ready for."""
@@ -136,7 +144,7 @@ class Worker:
 
     async def _claim_once(self) -> None:
         room = self._pace.capacity - len(self._running)
-        if room <= 0 or not self._lease.sufficient:
+        if room < self._pace.capacity // CLAIM_PART or not self._lease.sufficient:
             await self._room_bell.listen(0.25)
             return
         try:
@@ -176,6 +184,9 @@ class Worker:
         def over(done: asyncio.Task[None]) -> None:
             self._running.discard(done)
             self._per_channel[claim.channel_id] -= 1
+            if self._per_channel[claim.channel_id] == self._share - self._pace.capacity // CLAIM_PART:
+                # Its lanes were left out of claims until now.
+                self._source.nudge()
             self._room_bell.ring()
 
         task.add_done_callback(over)
@@ -305,7 +316,7 @@ class Worker:
             if self._in_hand.get(answer.lane) == settlement.claim.token:
                 del self._in_hand[answer.lane]
             if answer.fenced:
-                log.warning("fenced", lane=answer.lane, token=settlement.claim.token)
+                log.warning("fenced", lane=answer.lane, fence=settlement.claim.token)
                 self._organs.meters.fenced.inc()
                 continue
             self._organs.meters.settled(settlement.verdicts)

@@ -217,6 +217,9 @@ class Memory(Protocol):
     async def stock_levels(self, account_id: str, skus: Sequence[str] | None) -> Sequence[StockLevel]:
         """The last known levels in all warehouses; of every SKU where ``skus`` is ``None``."""
 
+    async def deliveries_of(self, channel_id: str, job_type: str, message_ids: Sequence[str]) -> Mapping[str, str]:
+        """Message id → id of its delivery for a job and a channel; messages without one are left out."""
+
     async def confirmed_stock(self, channel_id: str, skus: Sequence[str] | None) -> Mapping[str, int]:
         """SKU → quantity the shop last confirmed."""
 
@@ -274,6 +277,13 @@ class Ledger(Protocol):
 
     async def hold(self, name: str, holder: str, seconds: float) -> bool:
         """Take or renew a named lease; false while another holder has it."""
+
+    @property
+    def can_write(self) -> bool:
+        """Whether the database could store what was last to be stored."""
+
+    def channels_known(self) -> int:
+        """How many channels this process has met lately; at least two where it does not know."""
 
     async def channel(self, channel_id: str) -> Channel | None:
         """A channel by id, at most a second old."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -22,8 +23,9 @@ from broker.meters import Meters
 from broker.sources import LANES_PER_TICKET
 from broker.topology import JOBS, OMS, job_queue
 from broker.transports.seam import Outgoing, Receipt, Transport
+from broker.transports.waiting import Backoff
 from domain.envelope import STRUCTURED
-from domain.errors import StorageUnavailable, TransportUnavailable
+from domain.errors import ConfigurationError, StorageUnavailable, TransportUnavailable
 from domain.ids import new_id
 
 log = structlog.get_logger(__name__)
@@ -37,8 +39,30 @@ RECOVER_SECONDS = 1.0
 AWAY_SECONDS = 1.0
 """How long a database or transport that is away is left alone before it is asked again."""
 BATCH = 500
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 5.0
+"""Seconds for which a queue that took nothing is left alone, at first and at the most."""
 MOST_TICKETS = 8
 """Tickets of a job type that lie ready at a time."""
+
+
+class Pauses:
+    """Which destinations are left alone for a while, because they did not take what they were last given."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+        self._backoff: dict[str, Backoff] = defaultdict(lambda: Backoff(FIRST_PAUSE, LONGEST_PAUSE))
+
+    def now(self, name: str) -> bool:
+        """Whether this one is left alone right now."""
+        return self._until.get(name, 0.0) > time.monotonic()
+
+    def learn(self, name: str, *, took: bool) -> None:
+        """Begin a pause, longer than the one before; or end them, for it took what it was given."""
+        if took:
+            self._until.pop(name, None)
+            self._backoff.pop(name, None)
+        else:
+            self._until[name] = time.monotonic() + self._backoff[name].pause()
 
 
 class Relay:
@@ -64,6 +88,7 @@ class Relay:
         self._meters = meters
         self._bell = bell
         self._tickets = tickets
+        self._pauses = Pauses()
         self._intake = Intake(ledger, transport, meters, bell, taker)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -126,18 +151,30 @@ class Relay:
     async def _tell_workers(self) -> bool:
         """See to it that tickets lie ready for the lanes that are due; never busy, for it is workers that take them."""
         due = await self._ledger.due_counts(MOST_TICKETS * LANES_PER_TICKET)
-        batch: list[Outgoing] = []
         for job, count in due.items():
-            wanted = min(-(-count // LANES_PER_TICKET), MOST_TICKETS) - await self._transport.depth(job_queue(job))
-            batch += [Outgoing(JOBS, f"{job}.ticket.all", b"{}", new_id()) for _ in range(wanted)]
-        if batch:
-            receipts = await self._transport.publish(batch)
-            crash_point("relay.after_publish")
-            self._meters.announced.inc(receipts.count(Receipt.CONFIRMED))
-            self._complain(receipts)
+            if not self._pauses.now(job):
+                await self._top_up(job, min(-(-count // LANES_PER_TICKET), MOST_TICKETS))
         return False
 
+    async def _top_up(self, job: str, wanted: int) -> None:
+        """Let at least ``wanted`` tickets lie ready in the queue of a job type."""
+        try:
+            missing = wanted - await self._transport.depth(job_queue(job))
+        except ConfigurationError as error:
+            log.error("queue_missing", queue=job_queue(job), reason=error.sentence)
+            self._pauses.learn(job, took=False)
+            return
+        tickets = [Outgoing(JOBS, f"{job}.ticket.all", b"{}", new_id()) for _ in range(missing)]
+        if tickets:
+            receipts = await self._transport.publish(tickets)
+            crash_point("relay.after_publish")
+            self._meters.announced.inc(receipts.count(Receipt.CONFIRMED))
+            self._pauses.learn(job, took=all(receipt is Receipt.CONFIRMED for receipt in receipts))
+            self._complain(receipts)
+
     async def _tell_oms(self) -> bool:
+        if self._pauses.now(OMS):
+            return False
         waiting = await self._ledger.unsent(BATCH)
         batch = [Outgoing(OMS, each.routing_key, each.body, each.id, STRUCTURED) for each in waiting]
         receipts = await self._transport.publish(batch) if batch else []
@@ -149,6 +186,8 @@ class Relay:
         ]
         if sent:
             await self._ledger.mark_sent(sent)
+        if waiting:
+            self._pauses.learn(OMS, took=len(sent) == len(waiting))
         self._complain([receipt for receipt in receipts if receipt is not Receipt.UNROUTABLE])
         return bool(sent)
 

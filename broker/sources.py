@@ -19,6 +19,7 @@ from broker.transports.seam import Subscription, Taken, Transport
 POLL_SECONDS = 0.05
 LOOK_SECONDS = 1.0
 """How long a worker without tickets waits before it looks into the ledger by itself."""
+EMPTY_SECONDS = 0.005
 LANES_PER_TICKET = 16
 
 
@@ -30,6 +31,9 @@ class LaneSource(Protocol):
 
     async def claims(self, most: int, skip: Sequence[str]) -> list[Claim]:
         """Up to ``most`` claimed lanes, waiting a moment for the first; channels in ``skip`` are left waiting."""
+
+    def nudge(self) -> None:
+        """Hear that lanes which were left out before may be claimed now."""
 
     async def stop(self) -> None:
         """Take no more."""
@@ -54,6 +58,10 @@ class PolledLanes:
             await self._bell.listen(POLL_SECONDS)
         return found
 
+    def nudge(self) -> None:
+        """Look at once."""
+        self._bell.ring()
+
     async def stop(self) -> None:
         """Nothing was begun."""
 
@@ -72,7 +80,8 @@ class TicketedLanes:
         self._transport = transport
         self._subscriptions: dict[str, Subscription] = {}
         self._readers: list[asyncio.Task[None]] = []
-        self._at_hand: asyncio.Queue[Taken] = asyncio.Queue()
+        self._at_hand: list[Taken] = []
+        self._heard = Bell()
         self._more = True
 
     async def start(self) -> None:
@@ -85,7 +94,8 @@ class TicketedLanes:
     async def _read(self, subscription: Subscription) -> None:
         while True:
             for ticket in await subscription.take(1, 1.0):
-                self._at_hand.put_nowait(ticket)
+                self._at_hand.append(ticket)
+                self._heard.ring()
 
     async def claims(self, most: int, skip: Sequence[str]) -> list[Claim]:
         """Claim due lanes: at once while there were more than fit, else with a ticket or after :data:`LOOK_SECONDS`."""
@@ -94,20 +104,23 @@ class TicketedLanes:
         self._more = True
         found = await self._ledger.claim(self._worker, self._jobs, most, skip)
         self._more = len(found) == most
+        if not found:
+            # Tickets for what this worker has no room for must not make it ask without pause.
+            await asyncio.sleep(EMPTY_SECONDS)
         return found
 
     async def _use_ticket(self) -> None:
-        try:
-            used = [await asyncio.wait_for(self._at_hand.get(), LOOK_SECONDS)]
-        except TimeoutError:
-            for reader in self._readers:
-                if reader.done():
-                    reader.result()
-            return
-        while not self._at_hand.empty():
-            used.append(self._at_hand.get_nowait())
+        await self._heard.listen(LOOK_SECONDS)
+        used, self._at_hand = self._at_hand, []
         for ticket in used:
             await self._subscriptions[ticket.queue].acknowledge([ticket])
+        for reader in self._readers:
+            if reader.done():
+                reader.result()
+
+    def nudge(self) -> None:
+        """Look at once."""
+        self._heard.ring()
 
     async def stop(self) -> None:
         """Release the subscriptions: tickets that were not used go back to their queue."""

@@ -25,6 +25,13 @@ class _Plan:
     levels: dict[tuple[str, str], StockLevel] = field(default_factory=dict)
     wanted: dict[str, int] = field(default_factory=dict)
     settled: dict[str, int] = field(default_factory=dict)
+    carriers: Mapping[str, str] = field(default_factory=dict)
+    """Message id of a newest level → its delivery, where it took the place of one of this run."""
+
+    def newer_than(self, level: StockLevel) -> StockLevel | None:
+        """The level that took the place of this one, if there is one."""
+        newest = self.levels[level.sku, level.warehouse]
+        return newest if is_newer(_age(newest), _age(level)) else None
 
 
 async def inventory_export(run: Run) -> Sequence[Answer]:
@@ -37,7 +44,16 @@ async def inventory_export(run: Run) -> Sequence[Answer]:
     plan = await _plan(run)
     changes = {sku: quantity for sku, quantity in plan.wanted.items() if plan.settled.get(sku) != quantity}
     result = await run.shop.set_stock(changes) if changes else StockResult()
+    plan.carriers = await _carriers(run, plan)
     return [_answer(run, item, plan, result) for item in run.items]
+
+
+async def _carriers(run: Run, plan: _Plan) -> Mapping[str, str]:
+    levels = [_level(item) for item in run.items if isinstance(item.payload, StockChanged)]
+    newer = {winner.message_id for level in levels if (winner := plan.newer_than(level)) and winner.message_id}
+    if not newer:
+        return {}
+    return await run.memory.deliveries_of(run.channel.id, run.item.delivery.job_type, sorted(newer))
 
 
 def _changes(items: Iterable[Item]) -> list[StockChanged]:
@@ -86,7 +102,13 @@ def _level(item: Item) -> StockLevel:
     change = item.payload
     assert isinstance(change, StockChanged)
     return StockLevel(
-        change.sku, change.warehouse, change.total, change.allocated, change.version, item.delivery.event_time
+        change.sku,
+        change.warehouse,
+        change.total,
+        change.allocated,
+        change.version,
+        item.delivery.event_time,
+        item.delivery.message_id,
     )
 
 
@@ -98,9 +120,11 @@ def _answer(run: Run, item: Item, plan: _Plan, result: StockResult) -> Answer:
     if not isinstance(item.payload, StockChanged):
         return _reconciled(plan, result)
     level, sku = _level(item), item.payload.sku
-    newest = plan.levels[sku, level.warehouse]
-    if is_newer(_age(newest), _age(level)):
-        return Superseded(f"Stock of {sku}: a newer level (version {newest.version}) is already known.")
+    if (newest := plan.newer_than(level)) is not None:
+        return Superseded(
+            f"Stock of {sku}: a newer level (version {newest.version}) is already known.",
+            plan.carriers.get(newest.message_id or ""),
+        )
     if sku in result.failed:
         return result.failed[sku]
     if sku in result.unknown:

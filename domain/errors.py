@@ -123,9 +123,18 @@ class ShopThrottled(ShopError):
 
 
 class ShopDown(ShopError):
-    """The shop cannot be reached or fails, and the call changed nothing for certain or may be repeated."""
+    """The shop cannot be reached or fails, and the call changed nothing for certain or may be repeated.
+
+    ``reached`` is false where no connection was found: nothing was sent, and no other call would fare better.
+    """
 
     code = "shop_down"
+
+    def __init__(
+        self, sentence: str, *, code: str | None = None, status: int | None = None, reached: bool = True
+    ) -> None:
+        super().__init__(sentence, code=code, status=status)
+        self.reached = reached
 
 
 class ShopOutcomeUnknown(ShopError):

@@ -43,16 +43,16 @@ class ConnectionCheck:
 class CallGuard(Protocol):
     """Stands before and after every outbound call of one run: lease, rate limit, breaker, call count."""
 
-    async def before(self, channel: Channel, route: str, *, writes: bool) -> None:
-        """Wait for the permit of one call.
+    async def before(self, channel: Channel, operation: str, *, writes: bool) -> None:
+        """Wait for the permit of one call. ``operation`` is its method and route, as ``GET /orders/{id}``.
 
         Raises:
             LeaseLost: the lease is too short for another call.
-            ShopThrottled, ShopDown: the channel's gate is closed; no call may be made now.
+            ShopError: the gate is closed for the channel or for this operation; no such call may be made now.
         """
 
     def after(self, channel: Channel, call: ApiCall, error: ShopError | None) -> None:
-        """Record a call that was made and how it ended."""
+        """Record a call that was made and how it ended; its method and route are the operation of :meth:`before`."""
 
 
 class Shop(Protocol):

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+
+PACE_SECONDS = 0.75
+"""From the first change that a channel's stock is in for to the next time it is sent: what comes in between is sent
+with it. A hot SKU still moves at least every second.
+"""
+NEAR_ZERO = 10
+"""So few left for sale are told to the shop at once, for each sale could be one too many."""
 
 
 @dataclass(frozen=True, slots=True)
 class StockLevel:
-    """The level of one SKU in one warehouse as the OMS said it."""
+    """The level of one SKU in one warehouse as the OMS said it; ``message_id`` is the message that carried it."""
 
     sku: str
     warehouse: str
@@ -17,6 +24,7 @@ class StockLevel:
     allocated: int
     version: int | None
     time: datetime
+    message_id: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,26 +12,22 @@ import asyncio
 import contextlib
 import queue
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from domain.errors import StorageUnavailable, TowpathError
 from storage.engine import make_engine
+from storage.link import Link, T, Work, watch, with_retries
 from storage.lock import InstanceLock
-
-T = TypeVar("T")
-Work = Callable[[Connection], T]
 
 log = structlog.get_logger(__name__)
 
-_RETRYABLE_STATES = {"40001", "40P01"}
 _MAX_GROUP = 256
 
 
@@ -56,6 +52,10 @@ class Database:
         self._writes: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._reads: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
+        self._links: list[Link] = []
+        self._over = threading.Event()
+        self.last_write_failed = False
+        """Whether the database could not take what was last to be written."""
         one_writer = self.dialect == "sqlite"
         loop = self._write_in_groups if one_writer else self._write_one_by_one
         self._threads = [
@@ -65,6 +65,8 @@ class Database:
             ),
             *(threading.Thread(target=self._read, name=f"towpath-read-{n}", daemon=True) for n in range(readers)),
         ]
+        if not one_writer:
+            threading.Thread(target=watch, args=(self._links, self._over), name="towpath-watch", daemon=True).start()
         for thread in self._threads:
             thread.start()
 
@@ -97,6 +99,7 @@ class Database:
         if self._closed:
             return
         self._closed = True
+        self._over.set()
         for thread in self._threads:
             (self._reads if "read" in thread.name else self._writes).put(None)
         for thread in self._threads:
@@ -112,21 +115,38 @@ class Database:
         line.put(_Job(work, future))
         return future
 
+    def _link(self, *, reading: bool = False) -> Link:
+        link = Link(self.engine, reading=reading)
+        self._links.append(link)
+        return link
+
+    @contextlib.contextmanager
+    def _writing(self, jobs: list[_Job]) -> Iterator[None]:
+        """As :func:`_answering`; remembers whether the database could write."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - handed to whoever asked for this piece of work
+            answer = _translate(error)
+            self.last_write_failed = isinstance(answer, StorageUnavailable)
+            _fail(jobs, answer)
+        else:
+            self.last_write_failed = False
+
     def _read(self) -> None:
-        with _Link(self.engine, reading=True) as link:
+        with self._link(reading=True) as link:
             while (job := self._reads.get()) is not None:
                 if not job.future.set_running_or_notify_cancel():
                     continue
                 with _answering([job]):
-                    job.future.set_result(_with_retries(link, job.work))
+                    job.future.set_result(with_retries(link, job.work))
 
     def _write_one_by_one(self) -> None:
-        with _Link(self.engine) as link:
+        with self._link() as link:
             while (job := self._writes.get()) is not None:
                 if not job.future.set_running_or_notify_cancel():
                     continue
-                with _answering([job]):
-                    job.future.set_result(_with_retries(link, job.work))
+                with self._writing([job]):
+                    job.future.set_result(with_retries(link, job.work))
 
     def _write_in_groups(self) -> None:
         ended = False
@@ -144,7 +164,7 @@ class Database:
                     group.append(job)
             # From here on nobody can cancel a piece: its neighbours' answers must not depend on it.
             group = [job for job in group if job.future.set_running_or_notify_cancel()]
-            with _answering(group):
+            with self._writing(group):
                 self._commit_group(group)
 
     def _commit_group(self, group: list[_Job]) -> None:
@@ -171,87 +191,19 @@ class Database:
                 job.future.set_exception(failure)
 
 
-class _Link:
-    """The connection of one thread, kept open between pieces of work; one that broke is replaced."""
-
-    def __init__(self, engine: Engine, *, reading: bool = False) -> None:
-        self._engine = engine
-        self._reading = reading
-        self._connection: Connection | None = None
-        self.committing = False
-        """Whether what ran last had come to its commit, of which only the database knows the end."""
-
-    def _open(self) -> Connection:
-        connection = self._engine.connect()
-        if not self._reading:
-            return connection
-        if connection.dialect.name == "postgresql":
-            # Each question is one statement: a transaction around it would be two more trips to the server.
-            return connection.execution_options(isolation_level="AUTOCOMMIT", postgresql_readonly=True)
-        return connection.execution_options(reading=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._drop()
-
-    def run(self, work: Work[T]) -> T:
-        """Run ``work`` in a transaction: committed, or rolled back when reading."""
-        self.committing = False
-        if self._connection is None:
-            self._connection = self._open()
-        connection = self._connection
-        try:
-            result = work(connection)
-            if self._reading:
-                connection.rollback()
-            else:
-                self.committing = True
-                connection.commit()
-        except BaseException:
-            with contextlib.suppress(DBAPIError):
-                connection.rollback()
-            if connection.invalidated:
-                self._drop()
-            raise
-        return result
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            with contextlib.suppress(DBAPIError):
-                self._connection.close()
-            self._connection = None
-
-
-def _with_retries(link: _Link, work: Work[T], tries: int = 5) -> T:
-    """Repeat work that PostgreSQL rolled back for a deadlock or a serialization failure, and once what a connection
-    that had died in the meantime did not bring to its commit.
-    """
-    replaced = False
-    for attempt in range(1, tries + 1):
-        try:
-            return link.run(work)
-        except DBAPIError as error:
-            stale = error.connection_invalidated and not link.committing and not replaced
-            replaced = replaced or stale
-            again = stale or getattr(error.orig, "sqlstate", None) in _RETRYABLE_STATES
-            if not again or attempt == tries:
-                raise
-            time.sleep(0.01 * attempt)
-    raise AssertionError("the loop returns or raises")
-
-
 @contextlib.contextmanager
 def _answering(jobs: list[_Job]) -> Iterator[None]:
     """Whatever goes wrong becomes the answer of every piece of work that has none yet."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 - handed to whoever asked for this piece of work
-        answer = _translate(error)
-        for job in jobs:
-            if not job.future.done():
-                job.future.set_exception(answer)
+        _fail(jobs, _translate(error))
+
+
+def _fail(jobs: list[_Job], answer: Exception) -> None:
+    for job in jobs:
+        if not job.future.done():
+            job.future.set_exception(answer)
 
 
 def _translate(error: Exception) -> Exception:

@@ -83,6 +83,10 @@ class Directory:
         found = self.snapshot(connection).by_id.get(channel_id)
         return found or self.snapshot(connection, fresh=True).by_id.get(channel_id)
 
+    def met(self) -> int:
+        """How many channels were looked up lately; two where that is not known, for one alone is a special case."""
+        return len(self._snapshot.by_id) or 2
+
     def forget(self) -> None:
         """Read anew next time: something was changed by this process."""
         with self._lock:

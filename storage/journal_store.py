@@ -20,7 +20,8 @@ from broker.transports.journal_store import Claimed, JournalEntry
 from broker.transports.routing import DELIVERY_LIMIT_REACHED, REJECTED, Router
 from domain.errors import LeaseLost
 from domain.moments import Clock, to_micros, utc_now
-from storage.database import Database, T, Work
+from storage.database import Database
+from storage.link import T, Work
 from storage.journal_moves import ENTRIES, bury, claimed_of, give_back, is_active, row_of
 from storage.journal_tables import journal_active as active
 from storage.journal_tables import journal_takers as takers

@@ -321,6 +321,7 @@ stock_levels = Table(
     Column("allocated", BigInteger, nullable=False),
     Column("version", BigInteger),
     Column("time", Micros, nullable=False),
+    Column("message_id", Id),
 )
 
 channel_stock = Table(
@@ -344,6 +345,7 @@ gates = Table(
     "gates",
     metadata,
     Column("channel_id", Id, primary_key=True),
+    Column("operation", _key(200), primary_key=True, server_default=text("''")),
     Column("arrival", Micros, nullable=False, server_default=text("0")),
     Column("closed_until", Micros, nullable=False, server_default=text("0")),
     Column("cause", String(16), nullable=False, server_default=text("''")),

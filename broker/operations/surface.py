@@ -204,6 +204,11 @@ class Operations:
         return Finding("transport", True, "The message transport answers and its topology is complete.")
 
     @property
+    def can_write(self) -> bool:
+        """Whether the database could store what was last to be stored."""
+        return self._parts.ledger.can_write
+
+    @property
     def ready(self) -> bool:
         """Whether the transport could take work right now."""
         return self._parts.transport.healthy

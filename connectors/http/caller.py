@@ -77,7 +77,7 @@ class Caller:
             raise type(self._endpoint.refusal)(self._endpoint.refusal.sentence, code=self._endpoint.refusal.code)
         named = Call(self.channel.code, operation, about, self._hidden(hide))
         request = self._request(operation, ids or {}, query, body)
-        await self._guard.before(self.channel, operation.route, writes=operation.writes)
+        await self._guard.before(self.channel, f"{operation.method} {operation.route}", writes=operation.writes)
         answer = await self._send(named, request)
         if isinstance(answer, ShopError):
             raise answer

@@ -94,7 +94,8 @@ def failed_call(call: Call, failure: httpx.TransportError) -> ShopError:
         return ShopRejected(call.sentence(happened, "Check the Shop Domain of the channel."), code="address_refused")
     if isinstance(failure, NOTHING_SENT):
         happened = "found no connection to the shop (refused, name unknown, TLS or timeout); nothing was sent"
-        return ShopDown(call.sentence(happened, "It is tried again by itself; check the Shop Domain if it stays."))
+        next_step = "It is tried again by itself; check the Shop Domain if it stays."
+        return ShopDown(call.sentence(happened, next_step), reached=False)
     if isinstance(failure, AnswerTooLarge):
         return _uncertain(call, "got an answer larger than is accepted", code="answer_too_large", status=failure.status)
     if isinstance(failure, httpx.TimeoutException):

@@ -30,7 +30,7 @@ _NOT_READY: Responses = {
 
 @router.get("/readyz", operation_id="readiness", summary="Can it take work?", responses=_NOT_READY)
 async def readiness(door: AtDoor, response: Response) -> Readiness:
-    """Whether the database answers and the message transport is connected."""
+    """Whether the database answers and stores, and the message transport is connected."""
     findings = [await _look_at_database(door), _look_at_transport(door)]
     ready = all(finding.ok for finding in findings)
     response.status_code = 200 if ready else 503
@@ -43,6 +43,9 @@ async def _look_at_database(door: Door) -> ReadyFinding:
         await door.ask(door.operations.desk.key_holder(_NOBODYS_KEY))
     except StorageUnavailable:
         return ReadyFinding(subject="database", ok=False, sentence="The database does not answer.")
+    if not door.operations.can_write:
+        sentence = "The database answers, but could not store what came last. Is its disk full?"
+        return ReadyFinding(subject="database", ok=False, sentence=sentence)
     return ReadyFinding(subject="database", ok=True, sentence="The database answers.")
 
 

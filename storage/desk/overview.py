@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, or_, select
 
+from broker.breaker import WHOLE, Closure
 from broker.operations.values import ChannelRow, ScheduleRow, Statistics
 from domain.channels import Account, Channel
 from domain.moments import from_micros
@@ -62,10 +63,10 @@ def channel_rows(
     called = {channel: int(count) for channel, count in connection.execute(calls)}
     active = select(sync_log.c.channel_id, func.max(sync_log.c.finished_at)).group_by(sync_log.c.channel_id)
     last = {channel: at for channel, at in connection.execute(active)}
-    gate = {row.channel_id: row for row in connection.execute(select(gates))}
+    closed = _closed_gates(connection, now)
     rows = []
     for channel in members:
-        state, reason = _channel_state(channel, gate.get(channel.id), now)
+        state, reason = _channel_state(channel, closed[channel.id], now)
         rows.append(
             ChannelRow(
                 id=channel.id,
@@ -88,14 +89,29 @@ def channel_rows(
     return rows
 
 
-def _channel_state(channel: Channel, gate: Row[Any] | None, now: int) -> tuple[str, str]:
+def _closed_gates(connection: Connection, now: int) -> defaultdict[str, list[Row[Any]]]:
+    """What is closed, by channel; the channel as a whole first."""
+    query = select(gates).where(gates.c.closed_until > now).order_by(gates.c.channel_id, gates.c.operation)
+    found: defaultdict[str, list[Row[Any]]] = defaultdict(list)
+    for row in connection.execute(query):
+        found[row.channel_id].append(row)
+    return found
+
+
+def _channel_state(channel: Channel, closed: Sequence[Row[Any]], now: int) -> tuple[str, str]:
     if not channel.enabled:
         return "disabled", "Disabled by an operator; its work waits."
     if channel.fault:
         return "broken", channel.fault
-    if gate is not None and gate.closed_until > now:
-        return gate.cause or "closed", f"{gate.sentence} Next try in {(gate.closed_until - now) / 1e6:.0f} s."
-    return "connected", ""
+    if not closed:
+        return "connected", ""
+    closures = [
+        Closure(row.cause, (row.closed_until - now) / 1e6, row.sentence, row.operation, row.strikes) for row in closed
+    ]
+    whole = closures[0] if closures[0].operation == WHOLE else None
+    told = [whole] if whole else closures
+    reason = " ".join(f"{each.words} Next try in {each.seconds:.0f} s." for each in told)
+    return (whole.cause or "closed") if whole else "partly_down", reason
 
 
 def _count(connection: Connection, condition: Any) -> Counter[str]:

@@ -13,16 +13,16 @@ from broker.ledger import Admission, Claim, Hands, Incoming, Rejection, TakenIn
 from domain.channels import Channel
 from domain.envelope import Envelope, read_back
 from domain.errors import IdentityConflict, InputError, UnknownName
-from domain.events import StockChanged, Tick, business_key
+from domain.events import Payload, StockChanged, Tick, business_key
 from domain.ids import new_id
 from domain.jobs import JobType, Place, jobs_for, place_of
 from domain.moments import from_micros, to_micros
 from domain.states import LaneKind
-from domain.stock import StockLevel, is_newer
+from domain.stock import NEAR_ZERO, StockLevel, is_newer
 from domain.synclog import Trigger
 from storage.bulk import BulkInsert
 from storage.directory import Directory, Snapshot
-from storage.ledger.lines import NOBODY, Lined, Newcomer, first_token, line_up
+from storage.ledger.lines import NOBODY, PACE, Lined, Newcomer, first_token, line_up
 from storage.ledger.records import remember_levels
 from storage.ledger.rows import to_delivery
 from storage.sql import chunks, upsert
@@ -91,7 +91,9 @@ def _newest_levels(events: Sequence[_Event]) -> list[tuple[str, StockLevel]]:
         if not isinstance(change, StockChanged):
             continue
         time = from_micros(event.row["event_time"])
-        level = StockLevel(change.sku, change.warehouse, change.total, change.allocated, change.version, time)
+        level = StockLevel(
+            change.sku, change.warehouse, change.total, change.allocated, change.version, time, event.row["id"]
+        )
         place = (event.row["account_id"], change.sku, change.warehouse)
         known = newest.get(place)
         if known is None or is_newer((level.version, to_micros(level.time)), (known.version, to_micros(known.time))):
@@ -238,10 +240,19 @@ def _newcomers(event: _Event) -> list[Newcomer]:
     for job in jobs_for(incoming.envelope.type):
         for channel in event.channels:
             place = place_of(job, channel.id, incoming.payload, row["business_key"])
-            made.append(
-                Newcomer(_delivery_row(row, job, channel, place), place, skip_when_busy=_skips(incoming, place))
-            )
+            newcomer = Newcomer(_delivery_row(row, job, channel, place), place, skip_when_busy=_skips(incoming, place))
+            if place.kind is LaneKind.BULK and not _is_urgent(incoming.payload, channel):
+                newcomer.row["due_at"] += PACE
+                newcomer.urgent = False
+            made.append(newcomer)
     return made
+
+
+def _is_urgent(payload: Payload, channel: Channel) -> bool:
+    """Whether a change of stock must not wait for others: little is left to sell, or it is no single change."""
+    if not isinstance(payload, StockChanged):
+        return True
+    return payload.total - payload.allocated - channel.settings.stock_buffer <= NEAR_ZERO
 
 
 def _skips(incoming: Incoming, place: Place) -> bool:

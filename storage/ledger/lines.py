@@ -7,26 +7,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Insert, case, text
+from sqlalchemy import BigInteger, Connection, Insert, bindparam, case, select, text, update
 
 from broker.ledger import Hands
 from domain.jobs import Place
 from domain.states import LaneKind
-from storage.bulk import BulkInsert
+from domain.stock import PACE_SECONDS
+from storage.bulk import BulkInsert, Fixed, Statement, as_json, values_of, word
 from storage.ledger.coalesce import coalesce, log_ended
 from storage.tables import deliveries, lanes
 
+PACE = int(PACE_SECONDS * 1_000_000)
 NOBODY = Hands()
 """New lanes wait until they are claimed."""
 
 
 @dataclass(slots=True)
 class Newcomer:
-    """A delivery row on its way into a lane; ticks skip a lane whose last run still goes on."""
+    """A delivery row on its way into a lane. Ticks skip a lane whose last run still goes on; what is not ``urgent``
+    waits in a bulk lane for others, up to its ``due_at``.
+    """
 
     row: dict[str, Any]
     place: Place
     skip_when_busy: bool = False
+    urgent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,27 +120,43 @@ def _extend_lanes(
     if not rows:
         return {}
     returned = _LANES.run(connection, rows)
+    urgent = [
+        lane
+        for lane, members in sorted(by_lane.items())
+        if members[0].place.kind is LaneKind.BULK and any(member.urgent for member in members)
+    ]
+    if urgent:
+        _HURRY.run(connection, values=as_json(urgent), now=now)
     return {key: (end, end == len(by_lane[key])) for key, end in returned}
 
 
 def _lengthen(statement: Any) -> Insert:
     # Written out, because a statement that runs for many rows at once takes no further parameters.
     # A newer stock level, or a tick, does not wait for the retry of an older one.
-    woken = text(
-        f"(lanes.kind = 'bulk' OR lanes.key LIKE '{'_' * 36}/tick/%') AND lanes.state IN ('waiting', 'parked')"
-    )
+    tick = text(f"(lanes.key LIKE '{'_' * 36}/tick/%' AND lanes.state IN ('waiting', 'parked'))")
+    paced = text("(lanes.kind = 'bulk' AND lanes.state IN ('waiting', 'parked'))")
+    soon = statement.excluded.due_at + text(str(PACE))
+    sooner = case((lanes.c.due_at < soon, lanes.c.due_at), else_=soon)
     extended: Insert = statement.on_conflict_do_update(
         index_elements=["key"],
         set_={
             "next_seq": lanes.c.next_seq + statement.excluded.next_seq,
-            "state": case((woken, text("'ready'")), else_=lanes.c.state),
-            "due_at": case((woken, statement.excluded.due_at), else_=lanes.c.due_at),
-            "since": case((woken, statement.excluded.since), else_=lanes.c.since),
+            "state": case((tick, text("'ready'")), (paced, text("'waiting'")), else_=lanes.c.state),
+            "due_at": case((tick, statement.excluded.due_at), (paced, sooner), else_=lanes.c.due_at),
+            "since": case((tick, statement.excluded.since), else_=lanes.c.since),
         },
     ).returning(lanes.c.key, lanes.c.next_seq)
     return extended
 
 
+def _hurry(dialect: str) -> Statement:
+    """Bulk lanes that wait become due."""
+    given, now = values_of(dialect), bindparam("now", type_=BigInteger)
+    statement = update(lanes).where(lanes.c.key.in_(select(given.c.value)))
+    return statement.where(lanes.c.state.in_((word("waiting"), word("parked")))).values(state="ready", due_at=now)
+
+
+_HURRY = Fixed(_hurry)
 _LANES = BulkInsert(
     lanes,
     ("key", "kind", "channel_id", "job_type", "state", "due_at", "next_seq", "holder", "token", "since"),

@@ -73,9 +73,33 @@ class SqlMemory:
             for part in parts:
                 wanted = query if part is None else query.where(stock_levels.c.sku.in_(part))
                 found += [
-                    StockLevel(row.sku, row.warehouse, row.total, row.allocated, row.version, from_micros(row.time))
+                    StockLevel(
+                        row.sku,
+                        row.warehouse,
+                        row.total,
+                        row.allocated,
+                        row.version,
+                        from_micros(row.time),
+                        row.message_id,
+                    )
                     for row in connection.execute(wanted)
                 ]
+            return found
+
+        return await self._database.aread(work)
+
+    async def deliveries_of(self, channel_id: str, job_type: str, message_ids: Sequence[str]) -> Mapping[str, str]:
+        """Message id to the id of its delivery for a job and a channel."""
+
+        def work(connection: Connection) -> dict[str, str]:
+            found: dict[str, str] = {}
+            for part in chunks(message_ids):
+                query = select(deliveries.c.message_id, deliveries.c.id).where(
+                    deliveries.c.message_id.in_(part),
+                    deliveries.c.job_type == job_type,
+                    deliveries.c.channel_id == channel_id,
+                )
+                found.update({message: delivery for message, delivery in connection.execute(query)})
             return found
 
         return await self._database.aread(work)

@@ -22,13 +22,15 @@ from storage.tables import accounts, channels, deliveries, gates, lanes, outbox,
 def due_counts(connection: Connection, most: int, now: int) -> dict[str, int]:
     """Lanes that are due and in nobody's hand, by job type; counted up to ``most`` in all.
 
-    Channels whose gate is closed are left out, but for a refused token: only a lane can bring a new one.
+    Channels whose gate is closed as a whole are left out, but for a refused token: only a lane can bring a new one.
     """
-    closed = select(gates.c.channel_id).where(gates.c.closed_until > now, gates.c.cause != "unauthorized")
+    closed = select(gates.c.channel_id).where(
+        gates.c.operation == "", gates.c.closed_until > now, gates.c.cause != "unauthorized"
+    )
     due = select(lanes.c.job_type).where(lanes.c.state.in_(("ready", "waiting")), lanes.c.due_at <= now)
     some = due.where(lanes.c.channel_id.not_in(closed)).limit(most).subquery()
     counted = connection.execute(select(some.c.job_type, func.count()).group_by(some.c.job_type))
-    return {job: count for job, count in counted}  # noqa: C416 - rows, not pairs
+    return {job: count for job, count in counted}
 
 
 def unsent(connection: Connection, most: int) -> list[Unsent]:

@@ -120,6 +120,7 @@ def remember_levels(connection: Connection, levels: Sequence[tuple[str, StockLev
             "allocated": level.allocated,
             "version": level.version,
             "time": to_micros(level.time),
+            "message_id": level.message_id,
         }
         for account_id, level in levels
     ]
@@ -134,7 +135,7 @@ def _if_newer(statement: Any) -> Insert:
     ) | ((stock_levels.c.version.is_(None) | new.version.is_(None)) & (new.time > stock_levels.c.time))
     shaped: Insert = statement.on_conflict_do_update(
         index_elements=["account_id", "sku", "warehouse"],
-        set_={name: new[name] for name in ("total", "allocated", "version", "time")},
+        set_={name: new[name] for name in ("total", "allocated", "version", "time", "message_id")},
         where=newer,
     )
     return shaped

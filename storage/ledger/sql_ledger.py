@@ -115,6 +115,15 @@ class SqlLedger:
         now, lease = self._now(), int(seconds * 1_000_000)
         return await self._database.awrite(lambda connection: rescue.hold(connection, name, holder, lease, now))
 
+    @property
+    def can_write(self) -> bool:
+        """Whether the database could store what was last to be stored."""
+        return not self._database.last_write_failed
+
+    def channels_known(self) -> int:
+        """How many channels this process has met lately."""
+        return self._directory.met()
+
     async def channel(self, channel_id: str) -> Channel | None:
         """A channel by id, at most a second old; one that is unknown is looked up anew."""
         remembered = self._directory.remembered()

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.app.harness import Office, Stack, eventually, schedule_in_the_past, ticks
+from tests.app.harness import Child, Office, Stack, eventually, schedule_in_the_past, ticks
 from tests.app.workload import Work, check, order_events, wait_settled
 
 pytestmark = pytest.mark.parametrize(
@@ -59,12 +59,40 @@ def test_the_lanes_of_a_killed_consumer_are_taken_over_long_before_its_lease_end
 
 def test_one_relay_leads_and_the_next_one_follows_when_it_is_killed(stack: Stack, office: Office) -> None:
     first = stack.start("relay")
-    eventually(lambda: "relay_active" in first.text(), 30, "the first relay leads")
+    eventually(lambda: leads(first), 30, "the first relay leads")
     second = stack.start("relay").works()
-    stack.start("consume").works()
-    assert "relay_active" not in second.text()
+    assert not leads(second)
     first.kill()
-    eventually(lambda: "relay_active" in second.text(), 9, "the second relay leads before the lease is over")
+    eventually(lambda: leads(second), 9, "the second relay leads before the lease is over")
+    stack.start("consume").works()
+    all_is_done(stack, office)
+
+
+def test_a_consumer_leads_where_no_relay_does_and_another_follows_when_it_is_killed(
+    stack: Stack, office: Office
+) -> None:
+    first = stack.start("consume")
+    eventually(lambda: leads(first), 30, "the first consumer leads")
+    second = stack.start("consume").works()
+    assert not leads(second)
+    stack.shop.slow_down(300)
+    work = Work.of(stack, orders=6, stock=5)
+    work.over_broker += work.over_http
+    work.over_http = []
+    work.send_over_broker(stack)
+    eventually(lambda: office.numbers().lanes.get("running", 0) >= 3, 30, "consumers hold lanes")
+    first.kill()
+    eventually(lambda: leads(second), 9, "the second consumer leads before the lease is over")
+    stack.shop.slow_down(0)
+    wait_settled(stack, office, work)
+    check(stack, office, work)
+
+
+def leads(process: Child) -> bool:
+    return "relay_active" in process.text()
+
+
+def all_is_done(stack: Stack, office: Office) -> None:
     work = Work.of(stack, orders=2, stock=5)
     work.over_broker += work.over_http
     work.over_http = []

@@ -3,75 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
-from types import SimpleNamespace
 
 import pytest
 
-from broker import gates as module
-from broker.gates import LONGEST_WAIT, PROBES, STRIKES_TO_CLOSE, UNAUTHORIZED_SECONDS, GateClosed, Gates, Reservation
+from broker.breaker import PROBES
+from broker.gates import LONGEST_WAIT, UNAUTHORIZED_SECONDS, GateClosed, Gates
 from broker.retry import GATE_SECONDS
-from domain.channels import Channel
-from domain.errors import ShopDown, ShopError, ShopRejected, ShopThrottled, ShopUnauthorized
+from domain.errors import ShopRejected, ShopThrottled, ShopUnauthorized
+from tests.broker.gates_twin import DOWN, SHOP, Clock, Store, call, close, refusal, stop_time
 from tests.broker.samples import channel
-
-DOWN = ShopDown("The shop answers 503.", status=503)
-SHOP = channel()
-
-
-@dataclass
-class Clock:
-    """A clock that goes on only when somebody sleeps."""
-
-    now: float = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += seconds
-        await asyncio.sleep(0)
-
-
-@dataclass
-class Store:
-    """The shared side in memory: the generic cell rate algorithm and one closure per channel."""
-
-    clock: Clock
-    arrival: dict[str, float] = field(default_factory=dict)
-    closed: dict[str, tuple[float, str, str]] = field(default_factory=dict)
-    closings: list[tuple[str, float, int]] = field(default_factory=list)
-    reserved: int = 0
-
-    async def reserve(self, channel_id: str, count: int, per_second: float, burst: int) -> Reservation:
-        await asyncio.sleep(0)
-        now = self.clock.now
-        until, cause, sentence = self.closed.get(channel_id, (0.0, "", ""))
-        if until > now:
-            return Reservation(0, closed_for=until - now, cause=cause, sentence=sentence)
-        self.reserved += 1
-        arrival, interval = max(self.arrival.get(channel_id, 0.0), now), 1 / per_second
-        granted = max(0, min(count, int((now + burst * interval - arrival) / interval + 1e-9)))
-        self.arrival[channel_id] = arrival + granted * interval
-        return Reservation(granted, wait=0.0 if granted else max(arrival - now - (burst - 1) * interval, 0.001))
-
-    async def close(self, channel_id: str, cause: str, seconds: float, strikes: int, sentence: str) -> None:
-        await asyncio.sleep(0)
-        until = max(self.clock.now + seconds, self.closed.get(channel_id, (0.0,))[0])
-        self.closed[channel_id] = (until, cause, sentence)
-        self.closings.append((cause, seconds, strikes))
-
-    async def open(self, channel_id: str) -> None:
-        await asyncio.sleep(0)
-        self.closed.pop(channel_id, None)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(module, "time", made)
-    monkeypatch.setattr(module, "asyncio", SimpleNamespace(Lock=asyncio.Lock, sleep=made.sleep))
-    return made
+    return stop_time(monkeypatch)
 
 
 @pytest.fixture
@@ -82,22 +27,6 @@ def store(clock: Clock) -> Store:
 @pytest.fixture
 def gates(store: Store) -> Gates:
     return Gates(store)
-
-
-async def refusal(gates: Gates, of: Channel = SHOP) -> GateClosed:
-    with pytest.raises(GateClosed) as caught:
-        await gates.enter(of)
-    return caught.value
-
-
-async def call(gates: Gates, error: ShopError | None = None, of: Channel = SHOP) -> None:
-    await gates.enter(of)
-    await gates.report(of, error)
-
-
-async def close(gates: Gates) -> None:
-    for _ in range(STRIKES_TO_CLOSE):
-        await call(gates, DOWN)
 
 
 @pytest.mark.parametrize(("per_second", "burst", "calls"), [(10, 5, 60), (100, 20, 400), (2, 1, 12), (1000, 10, 300)])
@@ -138,7 +67,7 @@ async def test_one_channel_does_not_wait_for_another(gates: Gates, clock: Clock)
 async def test_a_call_that_would_wait_long_is_refused_and_told_for_how_long(gates: Gates) -> None:
     shop = channel(calls_per_second=0.1, burst=1)
     await call(gates, of=shop)
-    refused = await refusal(gates, shop)
+    refused = await refusal(gates, of=shop)
     assert (refused.cause, refused.code) == ("throttled", "throttled")
     assert LONGEST_WAIT < refused.seconds <= 10.0
     assert "0.1 calls a second" in refused.sentence
@@ -205,9 +134,9 @@ async def test_a_good_probe_opens_the_gate_for_all_processes(gates: Gates, store
 async def test_a_failed_probe_closes_the_gate_for_longer_each_time(gates: Gates, store: Store, clock: Clock) -> None:
     await close(gates)
     for seconds in (*GATE_SECONDS[1:], GATE_SECONDS[-1]):
-        clock.now = store.closed[SHOP.id][0]
+        clock.now = store.until()
         await call(gates, DOWN)
-        assert store.closed[SHOP.id][0] == pytest.approx(clock.now + seconds)
+        assert store.until() == pytest.approx(clock.now + seconds)
     assert [strikes for _, _, strikes in store.closings] == list(range(1, len(GATE_SECONDS) + 2))
 
 
@@ -216,7 +145,7 @@ async def test_a_shop_that_was_opened_again_starts_from_the_shortest_closure(
 ) -> None:
     await close(gates)
     for error in (DOWN, None):
-        clock.now = store.closed[SHOP.id][0]
+        clock.now = store.until()
         await call(gates, error)
     await close(gates)
     assert store.closings[-1] == ("shop_down", GATE_SECONDS[0], 1)
@@ -238,7 +167,7 @@ async def test_a_throttling_shop_that_names_no_time_is_left_alone_for_longer_eac
 ) -> None:
     for _ in range(3):
         await call(gates, ShopThrottled("Slow down."))
-        clock.now = store.closed[SHOP.id][0]
+        clock.now = store.until()
     assert [seconds for _, seconds, _ in store.closings] == list(GATE_SECONDS[:3])
 
 

@@ -98,8 +98,8 @@ def test_what_nobody_knows_falls_into_the_net(key: str) -> None:
 
 
 @pytest.mark.parametrize("job", JOB_TYPES)
-def test_a_reference_to_a_lane_comes_to_the_queue_of_its_job_alone(job: str) -> None:
-    assert queues_of(JOBS, f"{job}.acme.bright") == [job_queue(job)]
+def test_a_ticket_comes_to_the_queue_of_its_job_alone(job: str) -> None:
+    assert queues_of(JOBS, f"{job}.ticket.all") == [job_queue(job)]
 
 
 def test_the_oms_exchange_is_the_oms_own_to_bind() -> None:

@@ -27,8 +27,8 @@ class RecordingGuard:
     calls: list[ApiCall] = field(default_factory=list)
     errors: list[ShopError | None] = field(default_factory=list)
 
-    async def before(self, channel: Channel, route: str, *, writes: bool) -> None:
-        self.asked.append((route, writes))
+    async def before(self, channel: Channel, operation: str, *, writes: bool) -> None:
+        self.asked.append((operation, writes))
         if self.refusal is not None:
             raise self.refusal
 

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from consumers import HANDLERS
 from storage.tables import shipments
 from tests.consumers.store import Store
+from tests.house import AFTER_A_CRASH
 
 ALL_LINES: list[dict[str, Any]] = [{"sku": "TEE0001-S", "quantity": 1}]
 
@@ -182,6 +183,7 @@ async def test_a_parcel_of_a_worker_that_died_is_found_in_the_shop_and_not_sent_
     shipment = {"line_items": [line], "note": "P-1", "tracking_number": "1Z-1"}
     assert store.shop.call("POST", f"/api/v2.7.0/orders/{order}/shipments", {"shipment": shipment}).status == 201
     await store.house.ledger.rescue()
+    store.house.clock.advance(AFTER_A_CRASH)
     assert (await store.run(message)).code == "recovered"
     assert len(store.effects("shipment_created")) == 1
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from storage.bulk import BulkInsert, BulkUpdate, Fixed, Statement, as_json, rows_of, values_of, word
+from storage.bulk import BulkInsert, BulkUpdate, Fixed, Statement, Types, as_json, rows_of, values_of, word
 from storage.database import Database
 
 samples = Table(
@@ -123,8 +123,9 @@ def test_what_is_there_already_can_be_counted_up(run: Callable[[Work], Any]) -> 
         return made.returning(samples.c.id, samples.c.seen)
 
     counted = BulkInsert(samples, NAMES, shape)
-    for words in ("first", "second"):
-        found = run(lambda connection: counted.run(connection, [row("a", words=words), row("b")]).all())  # noqa: B023
+    first, second = [row("a", words="first"), row("b")], [row("a", words="second"), row("b")]
+    assert [seen for _, seen in run(lambda connection: counted.run(connection, first).all())] == [1, 1]
+    found = run(lambda connection: counted.run(connection, second).all())
     assert sorted(tuple(each) for each in found) == [("a", 2), ("b", 2)]
     assert run(lambda connection: stored(connection, "words")) == [("second",), (None,)]
 
@@ -178,7 +179,7 @@ def test_a_list_of_texts_can_be_asked_for(run: Callable[[Work], Any]) -> None:
 
 
 def test_rows_of_a_parameter_can_be_joined_with_their_types(run: Callable[[Work], Any]) -> None:
-    types = {"id": Text(), "number": BigInteger(), "yes": Boolean()}
+    types: Types = {"id": Text(), "number": BigInteger(), "yes": Boolean()}
 
     def build(dialect: str) -> Statement:
         given = rows_of(dialect, types)

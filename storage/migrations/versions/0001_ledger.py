@@ -165,12 +165,18 @@ def upgrade() -> None:
             sa.String(length=36).with_variant(sa.String(length=36, collation="C"), "postgresql"),
             nullable=False,
         ),
+        sa.Column(
+            "operation",
+            sa.String(length=200).with_variant(sa.String(length=200, collation="C"), "postgresql"),
+            server_default=sa.text("('')"),
+            nullable=False,
+        ),
         sa.Column("arrival", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("closed_until", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("cause", sa.String(length=16), server_default=sa.text("('')"), nullable=False),
         sa.Column("strikes", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("sentence", sa.Text(), server_default=sa.text("('')"), nullable=False),
-        sa.PrimaryKeyConstraint("channel_id", name=op.f("pk_gates")),
+        sa.PrimaryKeyConstraint("channel_id", "operation", name=op.f("pk_gates")),
     )
     op.create_table(
         "journal_active",
@@ -499,6 +505,11 @@ def upgrade() -> None:
         sa.Column("allocated", sa.BigInteger(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=True),
         sa.Column("time", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "message_id",
+            sa.String(length=36).with_variant(sa.String(length=36, collation="C"), "postgresql"),
+            nullable=True,
+        ),
         sa.PrimaryKeyConstraint("account_id", "sku", "warehouse", name=op.f("pk_stock_levels")),
     )
     op.create_table(

@@ -27,9 +27,6 @@ async def everything(site: Site) -> dict[str, str]:
         if name != "running":
             await site.settle(claim, judges[name])
     await site.admit(*(order(name, id=f"{name}-2") for name in ("parked", "running", "ready")))
-    await site.admit(order("queued", id="queued-1"))
-    told = [lane for lane in await site.ledger.due_lanes(10) if lane.lane.endswith("queued")]
-    await site.ledger.mark_queued(told)
     await bulk(site)
     shown = await site.desk.messages(MessageFilter(limit=100))
     return {row.event_id: row.deliveries[0].state for row in shown}
@@ -38,18 +35,18 @@ async def everything(site: Site) -> dict[str, str]:
 async def bulk(site: Site) -> None:
     """Values in a lane that waits, and in one that runs."""
     await site.admit(stock("MUG", 1, id="mug-1"), stock("CUP", 1, id="cup-1"), stock("JUG", 1, id="jug-1"))
-    (claim,) = await site.claim(lanes=[f"{site.main}/stock"])
+    (claim,) = await site.ledger.claim("w1", ["inventory_export"], 10)
     judges = {"MUG": park(), "CUP": retry(60), "JUG": done}
     await site.settle(claim, lambda each: judges[each.business_key](each))
     await site.admit(stock("POT", 1, id="pot-1"))
     await site.admit(stock("MUG", 1, id="mug-o", channel="outlet"), stock("MUG", 0, id="mug-old", channel="outlet"))
-    await site.claim(lanes=[f"{site.channels['outlet']}/stock"])
+    assert len(await site.ledger.claim("w1", ["inventory_export"], 10, [site.main])) == 1
     await site.admit(stock("CUP", 1, id="cup-o", channel="outlet"))
 
 
 EXPECTED = {
     "done-1": "done", "dead-1": "dead", "waiting-1": "waiting", "parked-1": "parked", "running-1": "running",
-    "parked-2": "behind", "running-2": "behind", "ready-2": "ready", "queued-1": "ready",
+    "parked-2": "behind", "running-2": "behind", "ready-2": "ready",
     "mug-1": "parked", "cup-1": "waiting", "jug-1": "done", "pot-1": "ready",
     "mug-o": "running", "mug-old": "superseded", "cup-o": "ready",
 }  # fmt: skip
