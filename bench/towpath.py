@@ -18,8 +18,8 @@ from domain.channels import ChannelSettings
 from storage.database import Database
 from storage.schema import upgrade
 
-ROLES: tuple[tuple[str, ...], ...] = (("relay",), ("consume",), ("consume",))
-"""The processes that are started: two that work, and what publishes for them."""
+ROLES: tuple[tuple[str, ...], ...] = (("consume",), ("consume",))
+"""The processes that are started: two that work, of which one also takes events in."""
 
 ACCOUNT = "bench"
 CHANNEL = "shop"

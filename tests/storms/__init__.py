@@ -1,0 +1,1 @@
+"""Weather: whole servers go away, disks fill up, networks fall silent, workers die in rows, all under load."""
