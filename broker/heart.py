@@ -68,7 +68,7 @@ class Organs:
 class Pace:
     """How much at once: ``capacity`` lanes in flight, ``run_seconds`` for one run at the most."""
 
-    capacity: int = 96
+    capacity: int = 200
     channel_share: float = 0.75
     run_seconds: float = 600.0
 

@@ -15,7 +15,7 @@ from domain.errors import StorageUnavailable
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 0.5
-BATCH = 500
+BATCH = 1_000
 
 
 class Timer:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, func, or_, select
 
 from broker.breaker import WHOLE, Closure
 from broker.operations.values import ChannelRow, ScheduleRow, Statistics
-from domain.channels import Account, Channel
+from domain.channels import Channel
 from domain.moments import from_micros
 from storage.directory import Directory
 from storage.ledger.outward import oldest_due, unsent_count, waiting_counts
@@ -31,12 +31,6 @@ from storage.tables import (
 _SAMPLE = 20_000
 
 
-def accounts_of(connection: Connection, directory: Directory) -> list[Account]:
-    """All accounts, by code."""
-    known = directory.snapshot(connection, fresh=True).accounts
-    return [known[code] for code in sorted(known)]
-
-
 def organization_names(connection: Connection) -> dict[str, str]:
     """Organization id to name."""
     return {row.id: row.name for row in connection.execute(select(organizations))}
@@ -50,8 +44,7 @@ def channel_rows(
     now: int,
 ) -> list[ChannelRow]:
     """The channels of an account, or all, with what waits and fails."""
-    known = directory.snapshot(connection, fresh=True)
-    members = known.of_account.get(known.account(account).code, ()) if account else tuple(known.by_id.values())
+    members = _members(connection, directory, account)
     waiting = _count(connection, deliveries.c.state == "open")
     failing = _count(connection, or_(deliveries.c.state == "dead", deliveries.c.state == "unknown"))
     today = now // 86_400_000_000
@@ -87,6 +80,13 @@ def channel_rows(
             )
         )
     return rows
+
+
+def _members(connection: Connection, directory: Directory, account: str | None) -> tuple[Channel, ...]:
+    if account is None:
+        return tuple(directory.everything(connection).by_id.values())
+    known = directory.named(connection, [(account, None)], fresh=True)
+    return known.of_account[known.account(account).code]
 
 
 def _closed_gates(connection: Connection, now: int) -> defaultdict[str, list[Row[Any]]]:

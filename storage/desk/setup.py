@@ -193,7 +193,7 @@ def set_schedule(
 ) -> None:
     """Insert or change a schedule; its next due instant lies after now, so a change never fires retroactively."""
     made = channel_id(connection, *where)
-    account = directory.snapshot(connection, fresh=True).account(where[0])
+    account = directory.named(connection, [where], fresh=True).account(where[0])
     known = connection.scalar(select(schedules.c.id).where(schedules.c.channel_id == made, schedules.c.job_type == job))
     schedule = known or new_id()
     following = next_due(period, from_micros(now), schedule_id=schedule, timezone=account.timezone)

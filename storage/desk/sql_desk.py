@@ -76,7 +76,7 @@ class SqlDesk:
 
     async def accounts(self) -> Sequence[Account]:
         """All accounts, by code."""
-        return await self._database.aread(partial(overview.accounts_of, directory=self._directory))
+        return await self._database.aread(self._directory.accounts)
 
     async def create_channel(self, new: NewChannel) -> str:
         """A new channel with no schedules; its id."""

@@ -52,8 +52,8 @@ def admit(
     The same (account, source, id) with the same body is a duplicate; with another body it is refused
     (CloudEvents 1.0: source + id is unique for each distinct event).
     """
-    snapshot = directory.snapshot(connection)
-    checked = [_check(connection, directory, snapshot, incoming, now) for incoming in batch]
+    known = directory.named(connection, [(each.envelope.account, each.envelope.channel) for each in batch])
+    checked = [_check(connection, known, incoming, now) for incoming in batch]
     events = [entry for entry in checked if isinstance(entry, _Event)]
     _store_messages(connection, events)
     fresh = [event for event in events if event.admission is None]
@@ -101,21 +101,13 @@ def _newest_levels(events: Sequence[_Event]) -> list[tuple[str, StockLevel]]:
     return [(place[0], level) for place, level in newest.items()]
 
 
-def _check(
-    connection: Connection, directory: Directory, snapshot: Snapshot, incoming: Incoming, now: int
-) -> _Event | InputError:
-    """Resolve account and channels; an unknown name is looked up anew once, for it may be seconds old."""
-    for attempt in (snapshot, None):
-        known = attempt or directory.snapshot(connection, fresh=True)
-        try:
-            account = known.account(incoming.envelope.account)
-            concerned = _concerned(connection, known, incoming)
-        except UnknownName as error:
-            if attempt is None:
-                return error
-            continue
-        return _Event(incoming, concerned, _message_row(incoming, account.id, now))
-    raise AssertionError("both looks return or go on")
+def _check(connection: Connection, known: Snapshot, incoming: Incoming, now: int) -> _Event | InputError:
+    """Resolve account and channels."""
+    try:
+        account = known.account(incoming.envelope.account)
+        return _Event(incoming, _concerned(connection, known, incoming), _message_row(incoming, account.id, now))
+    except UnknownName as error:
+        return error
 
 
 def _concerned(connection: Connection, known: Snapshot, incoming: Incoming) -> tuple[Channel, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import BigInteger, Connection, Integer, Text, bindparam, func, select, update
 
 from broker.ledger import Incoming, Unsent
 from domain.envelope import Envelope
@@ -13,10 +13,11 @@ from domain.events import Tick
 from domain.moments import from_micros, iso, to_micros
 from domain.periods import Period, next_due
 from domain.synclog import Trigger
+from storage.bulk import BulkUpdate, Fixed, Statement
 from storage.directory import Directory
 from storage.ledger.admit import admit
 from storage.sql import chunks, locking
-from storage.tables import accounts, channels, deliveries, gates, lanes, outbox, schedules
+from storage.tables import deliveries, gates, lanes, outbox, schedules
 
 
 def due_counts(connection: Connection, most: int, now: int) -> dict[str, int]:
@@ -54,30 +55,42 @@ def fire_due(connection: Connection, directory: Directory, most: int, now: int) 
 
     After downtime there is one catch-up tick, for the latest instant that passed.
     """
-    query = select(schedules, channels.c.code, accounts.c.code.label("account"), accounts.c.timezone)
-    query = query.join(channels, channels.c.id == schedules.c.channel_id).join(
-        accounts, accounts.c.id == schedules.c.account_id
-    )
-    query = query.where(schedules.c.next_due <= now).order_by(schedules.c.next_due).limit(most)
-    if connection.dialect.name == "postgresql":
-        query = query.with_for_update(skip_locked=True, of=schedules)
-    rows = connection.execute(query).all()
+    rows = _DUE.run(connection, now=now, most=most).all()
+    if not rows:
+        return 0
+    known = directory.of_ids(connection, {row.channel_id for row in rows})
     batch, moved = [], []
     for row in rows:
-        period = Period(row.period)
-        due = _latest_due(period, row.next_due, now, row.id, row.timezone)
-        following = next_due(period, from_micros(now), schedule_id=row.id, timezone=row.timezone)
+        if (channel := known.by_id.get(row.channel_id)) is None:
+            # Its channel is gone: it would be found due again and again.
+            moved.append({"b_id": row.id, "b_next": None, "b_last": row.last_due})
+            continue
+        period, zone = Period(row.period), known.accounts[channel.account].timezone
+        due = _latest_due(period, row.next_due, now, row.id, zone)
+        following = next_due(period, from_micros(now), schedule_id=row.id, timezone=zone)
         moved.append({"b_id": row.id, "b_next": to_micros(following) if following else None, "b_last": due})
-        batch.append(tick(row.id, row.job_type, row.account, row.code, due))
-    if rows:
+        batch.append(tick(row.id, row.job_type, channel.account, channel.code, due))
+    if batch:
         admit(connection, directory, batch, (), now)
-        connection.execute(
-            update(schedules)
-            .where(schedules.c.id == bindparam("b_id"))
-            .values(next_due=bindparam("b_next"), last_due=bindparam("b_last")),
-            moved,
-        )
+    _GO_ON.run(connection, moved)
     return len(rows)
+
+
+def _due(dialect: str) -> Statement:
+    query = select(schedules).where(schedules.c.next_due <= bindparam("now", type_=BigInteger))
+    query = query.order_by(schedules.c.next_due).limit(bindparam("most", type_=Integer))
+    return query.with_for_update(skip_locked=True) if dialect == "postgresql" else query
+
+
+_DUE = Fixed(_due)
+_GO_ON = BulkUpdate(
+    {"b_id": Text(), "b_next": BigInteger(), "b_last": BigInteger()},
+    lambda value: (
+        update(schedules)
+        .where(schedules.c.id == value("b_id"))
+        .values(next_due=value("b_next"), last_due=value("b_last"))
+    ),
+)
 
 
 def _latest_due(period: Period, first: int, now: int, schedule_id: str, timezone: str) -> int:

@@ -108,7 +108,7 @@ def _outdated(connection: Connection, directory: Directory, settlements: Sequenc
     if connection.dialect.name == "postgresql":
         query = query.with_for_update(read=True)
     connection.execute(query).all()
-    known = directory.snapshot(connection, fresh=True).by_id
+    known = directory.of_ids(connection, waiting, fresh=True).by_id
     return {channel_id for channel_id, used in waiting.items() if used is not None and known.get(channel_id) != used}
 
 
@@ -229,11 +229,9 @@ def _with_effects(
     connection: Connection, directory: Directory, verdicts: Sequence[Verdict]
 ) -> list[tuple[Verdict, Channel]]:
     """The verdicts that carry effects, with their channels; those of a deleted channel leave nothing behind."""
-    found = []
-    for verdict in verdicts:
-        if verdict.effects != _NOTHING and (channel := directory.channel(connection, verdict.delivery.channel_id)):
-            found.append((verdict, channel))
-    return found
+    telling = [verdict for verdict in verdicts if verdict.effects != _NOTHING]
+    known = directory.of_ids(connection, {verdict.delivery.channel_id for verdict in telling}).by_id
+    return [(each, known[each.delivery.channel_id]) for each in telling if each.delivery.channel_id in known]
 
 
 def _admit_follow_ups(

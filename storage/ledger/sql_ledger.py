@@ -46,7 +46,7 @@ class SqlLedger:
 
     async def claim(self, worker: str, job_types: Sequence[str], most: int, skip: Sequence[str] = ()) -> list[Claim]:
         """Take up to ``most`` due lanes."""
-        now, turns = self._now(), self._crowded or bool(skip)
+        now, turns = self._now(), bool(skip) or (self._crowded and self._directory.met() > 1)
         claims = await self._database.awrite(
             lambda connection: claim.claim(connection, worker, job_types, most, skip, now, turns=turns)
         )
@@ -126,7 +126,6 @@ class SqlLedger:
 
     async def channel(self, channel_id: str) -> Channel | None:
         """A channel by id, at most a second old; one that is unknown is looked up anew."""
-        remembered = self._directory.remembered()
-        if remembered is not None and (found := remembered.by_id.get(channel_id)) is not None:
+        if (found := self._directory.remembered(channel_id)) is not None:
             return found
         return await self._database.aread(lambda connection: self._directory.channel(connection, channel_id))

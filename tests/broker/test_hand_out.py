@@ -32,6 +32,9 @@ class NoLanes:
         await asyncio.sleep(0.01)
         return []
 
+    def nudge(self) -> None:
+        """Nothing to look at."""
+
     async def stop(self) -> None:
         """Nothing was begun."""
 

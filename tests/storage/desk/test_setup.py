@@ -128,8 +128,8 @@ async def test_a_token_copied_to_another_channel_or_domain_breaks_that_channel_a
 
 async def test_a_lost_key_is_told_at_each_channel_and_stops_nothing_else(site: Site) -> None:
     lost = Directory(Vault([b"x" * 32]))
-    known = site.database.read(lost.snapshot)
-    channel = known.channel("acme", "main")
+    channel = site.database.read(lambda connection: lost.channel(connection, site.main))
+    assert channel is not None
     assert channel.token.get_secret_value() == ""
     assert "Put the old key back" in channel.fault
 
@@ -137,7 +137,7 @@ async def test_a_lost_key_is_told_at_each_channel_and_stops_nothing_else(site: S
 async def test_rotation_seals_every_token_under_the_first_key(site: Site) -> None:
     fresh = b"f" * 32
     assert site.database.write(lambda connection: rotate(connection, Vault([fresh, KEY]))) == 3
-    opened = site.database.read(Directory(Vault([fresh])).snapshot)
+    opened = site.database.read(Directory(Vault([fresh])).everything)
     assert {channel.token.get_secret_value() for channel in opened.by_id.values()} == {TOKEN}
 
 

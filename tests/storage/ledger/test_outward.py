@@ -57,16 +57,23 @@ async def test_lanes_of_a_channel_whose_gate_is_closed_count_when_it_opens(site:
     assert await counts(site) == {"order_import": 2}
 
 
+async def test_lanes_of_a_channel_of_which_one_operation_is_closed_count(site: Site) -> None:
+    await site.admit(order("1"))
+    close(site, site.main, "shop_down", 30, "GET /orders/{id}")
+    assert await counts(site) == {"order_import": 1}
+
+
 async def test_lanes_of_a_channel_whose_token_is_refused_count_for_only_they_can_bring_a_new_one(site: Site) -> None:
     await site.admit(order("1"))
     close(site, site.main, "unauthorized", 60)
     assert await counts(site) == {"order_import": 1}
 
 
-def close(site: Site, channel_id: str, cause: str, seconds: int) -> None:
-    """Close a channel's gate."""
+def close(site: Site, channel_id: str, cause: str, seconds: int, operation: str = "") -> None:
+    """Close a channel's gate, or one operation of it."""
     until = to_micros(site.clock.now) + seconds * 1_000_000
-    site.run(insert(gates).values(channel_id=channel_id, closed_until=until, cause=cause, strikes=1))
+    row = {"channel_id": channel_id, "operation": operation, "closed_until": until, "cause": cause, "strikes": 1}
+    site.run(insert(gates).values(**row))
 
 
 async def test_marking_nothing_does_nothing(site: Site) -> None:

@@ -6,8 +6,9 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, event, update
 
+from broker.operations.values import NewChannel
 from domain.moments import from_micros, to_micros
 from domain.periods import Period, next_due
 from storage.tables import accounts, deliveries, messages, schedules
@@ -120,6 +121,34 @@ async def test_at_most_as_many_as_asked_for_fire_at_once_the_most_overdue_first(
     assert [row.business_key for row in site.rows(messages)] == [
         row.id for row in sorted(site.rows(schedules), key=lambda row: row.job_type, reverse=True)
     ]
+
+
+async def test_a_schedule_whose_channel_is_gone_never_fires_and_is_not_found_due_again(site: Site) -> None:
+    due = await schedule(site, "5m")
+    site.run(update(schedules).values(channel_id="gone"))
+    await wait_for(site, due)
+    await site.ledger.fire_due(10)
+    assert await site.ledger.fire_due(10) == 0
+    assert site.rows(messages) == []
+    assert [row.next_due for row in site.rows(schedules)] == [None]
+
+
+async def test_many_due_schedules_cost_no_more_statements_than_a_few(site: Site) -> None:
+    if site.database.dialect == "sqlite":
+        pytest.skip("SQLite has no wire to save round trips on.")
+    statements = []
+    event.listen(site.database.engine, "after_cursor_execute", lambda *told: statements.append(told[2]))
+    costs = []
+    for codes in (["a", "b"], [f"c{n}" for n in range(40)]):
+        for code in codes:
+            await site.desk.create_channel(NewChannel("acme", code, code, "bright_sites", f"{code}.example", "token-1"))
+            await site.desk.set_schedule("acme", code, "order_import", Period("5m"))
+        site.clock.advance(600)
+        statements.clear()
+        assert await site.ledger.fire_due(100) == len(codes)
+        costs.append(len(statements))
+        site.run(delete(schedules))
+    assert costs[0] == costs[1]
 
 
 async def test_one_due_instant_fires_once_however_many_timers_look(site: Site, open_site: Opened) -> None:

@@ -1,0 +1,74 @@
+"""The directory's statements: each row is a channel with its account, or an account in which no channel was found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, Text, bindparam, cast, select
+
+from storage.bulk import Fixed, rows_of, values_of
+from storage.tables import accounts, channels
+
+ACCOUNT_COLUMNS = (
+    accounts.c.id, accounts.c.organization_id, accounts.c.code, accounts.c.name, accounts.c.timezone,
+    accounts.c.enabled,
+)  # fmt: skip
+CHANNEL_COLUMNS = (
+    channels.c.id, channels.c.code, channels.c.name, channels.c.platform, channels.c.domain, channels.c.token,
+    channels.c.enabled, cast(channels.c.settings, Text),
+)  # fmt: skip
+"""Those that stand after :data:`ACCOUNT_COLUMNS` in each row."""
+_CODES_TOLD = 10
+
+
+def _by_name(dialect: str) -> Select[Any]:
+    given = rows_of(dialect, {"account": Text(), "code": Text()})
+    same = (channels.c.account_id == accounts.c.id) & (channels.c.code == given.c.code)
+    return _of_accounts(given, given.c.account, same)
+
+
+def _members(dialect: str) -> Select[Any]:
+    given = values_of(dialect)
+    return _of_accounts(given, given.c.value, channels.c.account_id == accounts.c.id).order_by(channels.c.code)
+
+
+def _of_accounts(given: FromClause, code: ColumnElement[str], belongs: ColumnElement[bool]) -> Select[Any]:
+    source = given.join(accounts, accounts.c.code == code).outerjoin(channels, belongs)
+    return select(*ACCOUNT_COLUMNS, *CHANNEL_COLUMNS).select_from(source)
+
+
+def _by_id(dialect: str) -> Select[Any]:
+    given = values_of(dialect)
+    source = given.join(channels, channels.c.id == given.c.value).join(accounts, accounts.c.id == channels.c.account_id)
+    return select(*ACCOUNT_COLUMNS, *CHANNEL_COLUMNS).select_from(source)
+
+
+def _all(dialect: str) -> Select[Any]:
+    source = channels.join(accounts, accounts.c.id == channels.c.account_id)
+    return select(*ACCOUNT_COLUMNS, *CHANNEL_COLUMNS).select_from(source).order_by(channels.c.code)
+
+
+BY_NAME = Fixed(_by_name)
+"""``rows``: codes of accounts and channels (``account``, ``code``)."""
+MEMBERS = Fixed(_members)
+"""``values``: codes of accounts."""
+BY_ID = Fixed(_by_id)
+"""``values``: ids of channels."""
+ALL = Fixed(_all)
+
+
+def first_codes(connection: Connection, account: str) -> tuple[str, ...]:
+    """The first codes of an account's channels, with an ellipsis where there are more."""
+    found = list(_FIRST_CODES.run(connection, account=account).scalars())
+    return (*found[:_CODES_TOLD], "…") if len(found) > _CODES_TOLD else tuple(found)
+
+
+_FIRST_CODES = Fixed(
+    lambda dialect: (
+        select(channels.c.code)
+        .join(accounts, accounts.c.id == channels.c.account_id)
+        .where(accounts.c.code == bindparam("account", required=False))
+        .order_by(channels.c.code)
+        .limit(_CODES_TOLD + 1)
+    )
+)
