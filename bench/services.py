@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,9 +41,15 @@ class BenchShop:
         """``http://host:port`` without a slash at the end."""
         return f"http://{self.domain}"
 
-    def set_up(self, *, orders: int = 0, products: int = 0, skus: int = 1, delay_ms: float = 0) -> None:
-        """Forget everything; from now on there are orders 1..n, and products 1..p with ``skus`` stock rows each."""
-        self._ask("", {"orders": orders, "products": products, "skus": skus, "delay_ms": delay_ms})
+    def set_up(
+        self, *, orders: int = 0, products: int = 0, skus: int = 1, delay_ms: float = 0, moods: Sequence[str] = ()
+    ) -> None:
+        """Forget everything; from now on there are orders 1..n, and products 1..p with ``skus`` stock rows each.
+
+        ``moods`` has one word per domain: empty, ``throttle`` (everything is answered with 429) or ``hang``.
+        """
+        wish = {"orders": orders, "products": products, "skus": skus, "delay_ms": delay_ms, "moods": list(moods)}
+        self._ask("", wish)
 
     def counters(self) -> dict[str, Any]:
         """``calls`` by route, ``total_calls``, ``shipments``, ``duplicates``, ``stock_writes``, ``skus_written``, …"""
@@ -55,7 +61,7 @@ class BenchShop:
         stock: dict[str, int] = self._ask("/stock")
         return stock
 
-    def _ask(self, path: str, body: Mapping[str, float] | None = None) -> Any:
+    def _ask(self, path: str, body: Mapping[str, object] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         with urllib.request.urlopen(f"{self.url}/_bench{path}", data, 60) as answer:  # noqa: S310 - our own address
             return json.loads(answer.read())

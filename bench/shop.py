@@ -1,7 +1,8 @@
 """A shop that answers at once: the Bright Sites calls Towpath makes, from memory, in a process of its own.
 
 It stands for "the shop costs nothing", so that a measurement shows the caller. ``/_bench`` sets it up and reads its
-counters; it takes every token.
+counters; it takes every token. A port may have a mood of its own: ``throttle`` answers everything with 429, ``hang``
+with nothing at all.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -22,6 +24,7 @@ from bench.shop_state import METHODS, ShopState
 
 _HEAD = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 _MISSING = b'{"errors":["not found"]}'
+_THROTTLED = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 2\r\nContent-Length: 2\r\n\r\n{}"
 _WORDS = {200: b"200 OK", 201: b"201 Created", 404: b"404 Not Found"}
 
 Answer = tuple[int, bytes | None]
@@ -33,6 +36,7 @@ class Shop:
     def __init__(self) -> None:
         self.state = ShopState(0, 0, 1)
         self.delay = 0.0
+        self.moods: dict[int, str] = {}
         self.calls: Counter[str] = Counter()
         self.connections = 0
         self._routes: dict[tuple[str, str], Callable[[list[str], str, bytes], Answer]] = {
@@ -71,6 +75,7 @@ class Shop:
             given = json.loads(body or b"{}")
             self.state = ShopState(given.get("orders", 0), given.get("products", 0), given.get("skus", 1))
             self.delay = given.get("delay_ms", 0) / 1000
+            self.moods = dict(enumerate(given.get("moods", ())))
             self.calls.clear()
         said: Any = self.state.quantities()
         if path == "/_bench":
@@ -88,8 +93,9 @@ def _page(query: str) -> tuple[int, int]:
 class _Connection(asyncio.Protocol):
     """One keep-alive connection; httptools calls ``on_url``, ``on_body`` and ``on_message_complete``."""
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: Shop, at: int) -> None:
         self._shop = shop
+        self._at = at
         self._parser = httptools.HttpRequestParser(self)
         self._transport: Any = None
         self._target = b""
@@ -121,7 +127,10 @@ class _Connection(asyncio.Protocol):
         if target.startswith("/_bench"):
             self._transport.write(self._shop.control(method, target, self._body))
             return
-        answer = self._shop.answer(method, target, self._body)
+        mood = self._shop.moods.get(self._at)
+        if mood == "hang":
+            return
+        answer = _THROTTLED if mood == "throttle" else self._shop.answer(method, target, self._body)
         if self._shop.delay:
             asyncio.get_running_loop().call_later(self._shop.delay, self._transport.write, answer)
         else:
@@ -135,7 +144,7 @@ async def _serve(host: str, port: int, ports: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     servers = [
-        await loop.create_server(lambda: _Connection(shop), host, port + at if port else 0, backlog=1024)
+        await loop.create_server(partial(_Connection, shop, at), host, port + at if port else 0, backlog=1024)
         for at in range(ports)
     ]
     print("listening on", *(f"http://{host}:{server.sockets[0].getsockname()[1]}" for server in servers), flush=True)

@@ -103,10 +103,10 @@ class Gates:
         ]
 
     def closed(self, channel_id: str, operation: str = WHOLE) -> bool:
-        """Whether calls of an operation are refused right now, or all calls of the channel."""
+        """Whether an operation, or its whole channel, has closed and no probe has opened it yet."""
         local = self._local[channel_id]
-        one = local.troubled.get(operation, local.whole)
-        return max(one.closed_until, local.whole.closed_until) > time.monotonic()
+        one = local.troubled.get(operation)
+        return local.whole.closing is not None or (one is not None and one.closing is not None)
 
     async def enter(self, channel: Channel, operation: str = WHOLE) -> None:
         """Wait for the permit of one call.

@@ -66,7 +66,9 @@ class RunGuard:
                 await asyncio.shield(self._gates.report(channel, error, operation))
 
     def met_closed_gate(self, channel_id: str) -> bool:
-        """Whether the channel is closed now, or an operation that failed in this run: then others failed at it too."""
+        """Whether the channel, or an operation that failed in this run, is closed or still probed: the trouble is the
+        shop's then and not one delivery's.
+        """
         return any(self._gates.closed(channel_id, operation) for operation in (WHOLE, *self._failed))
 
 

@@ -112,6 +112,11 @@ class BulkUpdate:
             connection.execute(self._one_by_one, rows)
 
 
+def type_name(kind: TypeEngine[Any]) -> str:
+    """A type as PostgreSQL writes it."""
+    return kind.compile(dialect=_DIALECTS["postgresql"])
+
+
 def word(text: str) -> ColumnElement[str]:
     """A constant written out in the SQL, so that a prepared statement may use the partial index it names."""
     return literal_column(f"'{text}'")

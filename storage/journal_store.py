@@ -21,10 +21,10 @@ from broker.transports.routing import DELIVERY_LIMIT_REACHED, REJECTED, Router
 from domain.errors import LeaseLost
 from domain.moments import Clock, to_micros, utc_now
 from storage.database import Database
-from storage.link import T, Work
 from storage.journal_moves import ENTRIES, bury, claimed_of, give_back, is_active, row_of
 from storage.journal_tables import journal_active as active
 from storage.journal_tables import journal_takers as takers
+from storage.link import T, Work
 
 
 @dataclass(frozen=True, slots=True)

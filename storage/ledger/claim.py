@@ -91,7 +91,7 @@ _MARK = BulkUpdate(
 def _bulk_members(connection: Connection, lane: Row[Any], now: int) -> list[Delivery]:
     due = max(now, lane.due_at)
     # What is new only waits for others to come along, not for its own time.
-    ready = (deliveries.c.due_at <= due) | (deliveries.c.cause == "")
+    ready = (deliveries.c.due_at <= due) | ((deliveries.c.cause == "") & (deliveries.c.attempts == 0))
     query = delivery_query().where(deliveries.c.lane == lane.key, deliveries.c.state == "open", ready)
     members = [
         to_delivery(row) for row in connection.execute(query.order_by(deliveries.c.seq).limit(BULK_LIMIT)).mappings()

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Connection, Integer, Text, bindparam, null, select, update
+from sqlalchemy import BigInteger, Connection, Text, bindparam, null, select, update
 
 from broker.ledger import Incoming, Settled, Settlement, Verdict
 from domain.channels import Channel
@@ -26,6 +26,7 @@ from storage.ledger.claim import take
 from storage.ledger.coalesce import LOG, fold
 from storage.ledger.records import announce, count_calls, doubt, remember
 from storage.ledger.rows import NEVER_DUE
+from storage.ledger.swift import MOVED, end_swiftly
 from storage.ledger.turn import drop_lanes, turn_lanes
 from storage.tables import channels, deliveries, lanes
 
@@ -36,8 +37,9 @@ def settle(
     connection: Connection, directory: Directory, worker: str, settlements: Sequence[Settlement], now: int
 ) -> list[Settled]:
     """Write the verdicts of every lane still held with its token; what is fenced writes nothing at all."""
-    held = _held(connection, worker, settlements)
-    valid = [settlement for settlement in settlements if settlement.claim.lane in held]
+    ended, rest = _end_swiftly(connection, worker, settlements, now)
+    held = _held(connection, worker, rest)
+    valid = [settlement for settlement in rest if settlement.claim.lane in held]
     outdated = _outdated(connection, directory, valid)
     verdicts = [verdict for settlement in valid for verdict in settlement.verdicts]
     if outdated:
@@ -45,6 +47,8 @@ def settle(
     _MOVE.run(connection, [_moved(verdict, now) for verdict in verdicts])
     _write_log(connection, verdicts, worker)
     doubt(connection, [each.delivery.id for each in verdicts if each.unsure or each.state is DeliveryState.UNKNOWN])
+    swift = [each for each in settlements if each.claim.lane in ended]
+    verdicts += [verdict for settlement in swift for verdict in settlement.verdicts]
     effective = _with_effects(connection, directory, verdicts)
     remember(connection, [(channel, verdict.effects.records) for verdict, channel in effective], now)
     _admit_follow_ups(connection, directory, effective, now)
@@ -52,6 +56,7 @@ def settle(
     # A follow-up may have come into any of these lanes after its last number was read.
     last = {} if any(verdict.effects.follow_ups for verdict, _ in effective) else held
     freed = {each.claim.lane: each.go_on for each in valid if not _is_last(each, last)}
+    freed |= {each.claim.lane: each.go_on for each in swift if not ended[each.claim.lane]}
     keep = turn_lanes(connection, freed, now) if freed else []
     drop_lanes(connection, [each.claim.lane for each in valid if each.claim.lane not in freed])
     claims = {claim.lane: claim for claim in take(connection, worker, keep, now)}
@@ -59,15 +64,54 @@ def settle(
     count_calls(connection, verdicts, now)
     announce(connection, effective, now)
     return [
-        Settled(settlement.claim.lane, settlement.claim.lane not in held, claims.get(settlement.claim.lane))
+        Settled(
+            settlement.claim.lane,
+            settlement.claim.lane not in held and settlement.claim.lane not in ended,
+            claims.get(settlement.claim.lane),
+        )
         for settlement in settlements
     ]
+
+
+def _end_swiftly(
+    connection: Connection, worker: str, settlements: Sequence[Settlement], now: int
+) -> tuple[dict[str, bool], Sequence[Settlement]]:
+    """End what is over for good in one statement, where the database can: the lanes that were held, with whether they
+    are empty now; and what is left to be settled step by step.
+    """
+    follow_ups = any(verdict.effects.follow_ups for each in settlements for verdict in each.verdicts)
+    if connection.dialect.name != "postgresql" or follow_ups:
+        return {}, settlements
+    simple = [each for each in settlements if _is_simple(each)]
+    if not simple:
+        return {}, settlements
+    rows = [
+        {
+            **_moved(each.verdicts[0], now),
+            **log_row(each.verdicts[0], worker),
+            "f_lane": each.claim.lane,
+            "f_token": each.claim.token,
+            "f_seq": each.verdicts[0].delivery.seq,
+        }
+        for each in simple
+    ]
+    return end_swiftly(connection, worker, rows), [each for each in settlements if not _is_simple(each)]
+
+
+def _is_simple(settlement: Settlement) -> bool:
+    verdicts = settlement.verdicts
+    if settlement.claim.kind is not LaneKind.FIFO or len(verdicts) != 1:
+        return False
+    state = verdicts[0].state
+    return verdicts[0].logged and not verdicts[0].unsure and state not in (DeliveryState.OPEN, DeliveryState.UNKNOWN)
 
 
 def _held(connection: Connection, worker: str, settlements: Sequence[Settlement]) -> dict[str, int]:
     """Lock the lanes and find those whose holder and token are still the claim's (the fence), with the last sequence
     number each has given.
     """
+    if not settlements:
+        return {}
     fences = [{"lane": each.claim.lane, "token": each.claim.token} for each in settlements]
     found = _FENCE.run(connection, rows=as_json(fences), worker=worker)
     return {row[0]: row[1] for row in found}
@@ -129,19 +173,7 @@ def _bulk_with_returns(settlements: Sequence[Settlement]) -> list[str]:
 
 
 _MOVE = BulkUpdate(
-    {
-        "b_id": Text(),
-        "b_state": Text(),
-        "b_attempt": Integer(),
-        "b_failure": Integer(),
-        "b_due": BigInteger(),
-        "b_cause": Text(),
-        "b_code": Text(),
-        "b_sentence": Text(),
-        "b_unsure": Boolean(),
-        "b_by": Text(),
-        "b_settled": BigInteger(),
-    },
+    MOVED,
     lambda value: (
         update(deliveries)
         .where(deliveries.c.id == value("b_id"))

@@ -121,13 +121,21 @@ async def test_a_channel_is_handed_no_more_than_its_share(house: SmallHouse) -> 
     handler = Gated()
     await house.add_channel("other", "other.example.com")
     async with handed_out(house, answering(handler), pace=Pace(capacity=4, channel_share=0.5)):
+        await come_in(house, 8, channel="other")
+        await until(lambda: handler.began == ["other/8"])
         await come_in(house, 1)
-        await until(lambda: len(handler.began) == 1)
+        await until(lambda: len(handler.began) == 2)
         await come_in(house, 2, 3)
         await come_in(house, 9, channel="other")
-        await until(lambda: len(handler.began) == 3)
-        await until(lambda: _all_in(house, 4))
-        assert await states(house) == {"1": "running", "2": "running", "3": "ready", "9": "running"}
+        await until(lambda: len(handler.began) == 4)
+        await until(lambda: _all_in(house, 5))
+        assert await states(house) == {
+            "8": "running",
+            "1": "running",
+            "2": "running",
+            "3": "ready",
+            "9": "running",
+        }
         handler.let()
 
 

@@ -62,15 +62,27 @@ async def test_a_channel_that_has_its_share_leaves_the_rest_to_others(house: Sma
     handler = Gated()
     await house.add_channel("other", "other.example.com")
     async with house.at_work(answering(handler), pace=Pace(capacity=4, channel_share=0.75)):
+        handler.let("8")
+        known = await house.event("order.created", {"external_order_id": "8"}, channel="other")
+        await house.until_state(known, "done")
         for number in range(3):
             await house.order_event(number)
-        await until(lambda: len(handler.began) == 3)
+        await until(lambda: len(handler.began) == 4)
         await house.order_event(3)
         message = await house.event("order.created", {"external_order_id": "9"}, channel="other")
         await until(lambda: "other/9" in handler.began)
         assert "main/3" not in handler.began
         handler.let()
         await house.until_state(message, "done")
+
+
+async def test_a_channel_that_is_alone_may_have_all_the_room(house: SmallHouse) -> None:
+    handler = Gated()
+    for number in range(4):
+        await house.order_event(number)
+    async with house.at_work(answering(handler), pace=Pace(capacity=4, channel_share=0.75)):
+        await until(lambda: len(handler.began) == 4)
+        handler.let()
 
 
 async def test_an_event_as_large_as_is_accepted_still_runs_when_its_account_was_filled_in(house: SmallHouse) -> None:

@@ -103,7 +103,7 @@ async def test_a_shop_that_is_out_closes_its_gate_and_its_work_comes_through_aft
     store.shop.faults.start_outage()
     async with store.house.at_work():
         messages = [await store.house.order_event(order) for order in orders]
-        await until(store.house.gates.closed_channels)
+        await until(lambda: store.house.gates.closed(store.house.channel_id, "GET /orders/{id}"))
         store.shop.faults.lift_outage()
         for message in messages:
             await store.house.until_state(message, "done")
