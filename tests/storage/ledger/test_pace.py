@@ -1,4 +1,4 @@
-"""The pace of stock: an idle channel is served at once, a busy one gathers changes for a moment, little stock never waits."""
+"""The pace of stock: an idle channel is served at once, a busy one gathers changes, little stock never waits."""
 
 from __future__ import annotations
 
