@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from contextlib import closing
@@ -43,7 +44,7 @@ def virtual_host(stack: Stack) -> str:
 
 
 class AmqpHand:
-    """An operator's hand on the broker of a stack: looks into queues and takes bindings away."""
+    """An operator's hand on the broker of a stack: looks into queues, puts in, takes out and unbinds."""
 
     def __init__(self, stack: Stack) -> None:
         self._url = stack.settings.broker_url.get_secret_value()
@@ -64,6 +65,28 @@ class AmqpHand:
         """How many messages lie ready in a queue."""
         with closing(pika.BlockingConnection(pika.URLParameters(self._url))) as connection:
             return int(connection.channel().queue_declare(queue, passive=True).method.message_count)
+
+    def consumers(self, queue: str) -> int:
+        """How many consume a queue; none where there is no such queue."""
+        with (
+            closing(pika.BlockingConnection(pika.URLParameters(self._url))) as connection,
+            contextlib.suppress(pika.exceptions.ChannelClosedByBroker),
+        ):
+            return int(connection.channel().queue_declare(queue, passive=True).method.consumer_count)
+        return 0
+
+    def purge(self, queue: str) -> None:
+        """Lose everything that lies ready in a queue."""
+        with closing(pika.BlockingConnection(pika.URLParameters(self._url))) as connection:
+            connection.channel().queue_purge(queue)
+
+    def publish(self, exchange: str, routing_key: str, body: bytes, *, times: int) -> None:
+        """Publish the same message some times, each confirmed."""
+        with closing(pika.BlockingConnection(pika.URLParameters(self._url))) as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            for _ in range(times):
+                channel.basic_publish(exchange, routing_key, body, pika.BasicProperties(delivery_mode=2))
 
     def drain(self, queue: str) -> list[tuple[str | None, bytes]]:
         """Take everything out of a queue: message ids with bodies."""

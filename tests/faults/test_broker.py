@@ -14,12 +14,11 @@ import pika
 import pytest
 
 from broker.topology import INBOX, job_queue
-from domain.moments import to_micros, utc_now
 from tests.app.harness import Child, Office, Stack, address_of, eventually
 from tests.app.web import Web
 from tests.app.workload import Work, parcel_events, wait_settled
 from tests.faults.judging import judge
-from tests.faults.signs import lanes_of, said, says, virtual_host
+from tests.faults.signs import AmqpHand, lanes_of, said, says, virtual_host
 from tests.faults.wires import Wires
 from tests.services.process import free_port
 from tests.services.provide import Rabbit
@@ -70,11 +69,6 @@ def times(child: Child, event_name: str) -> int:
     return len(said(child, event_name))
 
 
-def tell_again_of_what_was_lost(office: Office) -> None:
-    """Let a minute pass for the lanes of which workers were told: after that the relay takes a reference for lost."""
-    office.sql("UPDATE lanes SET since = :then WHERE state = 'queued'", then=to_micros(utc_now()) - 61_000_000)
-
-
 @pytest.mark.slow
 def test_F19_a_queue_deleted_under_its_consumer_is_noticed_and_consumed_again_once_it_is_declared(
     stack: Stack, office: Office, rabbitmq_server: Rabbit
@@ -89,15 +83,14 @@ def test_F19_a_queue_deleted_under_its_consumer_is_noticed_and_consumed_again_on
     stack.shop.slow_down(0)
     second = Work(over_http=[parcel_events(order)[0] for order in stack.shop.buy(5)])
     second.send_over_http(address_of(door), office.key)
-    says(relay, "publish_failed", receipt="unroutable")
+    says(relay, "queue_missing", queue=QUEUE)
     found = stack.command("doctor")
     assert found.returncode == 1
     assert QUEUE in found.stdout.decode() + found.stderr.decode()
     eventually(lambda: times(consumer, "consumer_lost") >= 5, 60, "the consumer asks for its queue again")
     assert times(consumer, "consumer_lost") <= PATIENT
     assert stack.command("topology", "declare").returncode == 0
-    eventually(lambda: not lanes_of(office, PARCELS).get("ready"), 30, "workers are told of the new work")
-    tell_again_of_what_was_lost(office)
+    eventually(lambda: AmqpHand(stack).consumers(QUEUE) == 1, 60, "the queue is consumed again")
     judge(stack, office, Work(over_http=[*first.over_http, *second.over_http]))
     assert relay.alive and consumer.alive and door.alive
 

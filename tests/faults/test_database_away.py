@@ -1,8 +1,8 @@
-"""F18: the database goes away while a consumer commits what it did.
+"""F18: the database goes away while a consumer commits what came in, or what it did.
 
-Nothing is acknowledged, the process waits without spinning, and when the database is back it settles what it has in
-hand: one effect, no lost time of a lease, no death. On the embedded default the database is a file that another program
-keeps locked.
+The process waits without spinning. What is not admitted is not acknowledged either, and is admitted when the database
+is back; what the process has in hand it settles then: one effect, no lost time of a lease, no death. On the embedded
+default the database is a file that another program keeps locked.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from broker.topology import INBOX
 from tests.app.harness import Child, Office, Stack, eventually
 from tests.app.workload import Work, parcel_events
 from tests.faults.faulty import start_faulty
@@ -28,22 +29,18 @@ from tests.services.rabbitmq import Vhost
 WATCHED_SECONDS = 6.0
 CPU_SHARE = 0.15
 LINES_PER_SECOND = 8.0
+ADMITS, SETTLES = "admit.before_commit", "settle.before_commit"
 
 
 def one_parcel(stack: Stack) -> Work:
     return Work(over_broker=parcel_events(stack.shop.buy(1, lines=1)[0]))
 
 
-def stopped_at_its_commit(stack: Stack, work: Work, *role: str, **environment: str) -> Child:
-    """A consumer that did the work's only call and is stopped inside the transaction that settles it."""
+def stopped_at(point: str, stack: Stack, work: Work, **environment: str) -> Child:
+    """A consumer that is stopped inside the first transaction of this kind that the work leads to."""
     once = str(stack.folder / "stopped")
     child = start_faulty(
-        stack,
-        "stop",
-        *role,
-        TOWPATH_CRASH_AT="settle.before_commit",
-        TOWPATH_CRASH_ONCE_FILE=once,
-        **environment,
+        stack, "stop", "consume", TOWPATH_CRASH_AT=point, TOWPATH_CRASH_ONCE_FILE=once, **environment
     ).works()
     work.send_over_broker(stack)
     eventually(lambda: is_stopped(child), 30, "it stopped in its transaction")
@@ -51,30 +48,54 @@ def stopped_at_its_commit(stack: Stack, work: Work, *role: str, **environment: s
 
 
 @distributed
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["killed", "refusing", "black hole"])
-def test_F18_a_database_that_goes_away_in_a_commit_leaves_it_unacknowledged_and_it_is_settled_when_it_is_back(
-    stack: Stack, office: Office, wires: Wires, postgresql_server: Postgres, unacknowledged: Callable[[], int], how: str
+def test_F18_a_database_that_goes_away_in_a_commit_is_waited_for_and_then_it_is_settled_once(
+    stack: Stack, office: Office, wires: Wires, postgresql_server: Postgres, how: str
 ) -> None:
-    assert wires.database is not None
-    break_it, mend_it = {
-        "killed": (postgresql_server.crash, postgresql_server.restart),
-        "refusing": (wires.database.refuse, wires.database.heal),
-        "black hole": (wires.database.black_hole, wires.database.heal),
-    }[how]
     work = one_parcel(stack)
     stack.start("relay").works()
-    consumer = stopped_at_its_commit(stack, work, "consume", **wires.environment)
-    break_it()
-    try:
+    consumer = stopped_at(SETTLES, stack, work, **wires.environment)
+    with away(how, wires, postgresql_server):
+        os.kill(consumer.pid, signal.SIGCONT)
+        waits_quietly(consumer)
+    judge(stack, office, work)
+    assert consumer.alive
+    assert len(stack.shop.calls(method="POST")) == 1
+
+
+@distributed
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["killed", "black hole"])
+def test_F18_an_event_whose_admission_is_not_committed_stays_unacknowledged_in_the_inbox_and_is_admitted_once(
+    stack: Stack, office: Office, wires: Wires, postgresql_server: Postgres, unacknowledged: Callable[[], int], how: str
+) -> None:
+    work = one_parcel(stack)
+    consumer = stopped_at(ADMITS, stack, work, **wires.environment)
+    with away(how, wires, postgresql_server):
         os.kill(consumer.pid, signal.SIGCONT)
         waits_quietly(consumer)
         assert unacknowledged() == 1
-    finally:
-        mend_it()
     judge(stack, office, work)
     assert consumer.alive
     assert len(stack.shop.calls(method="POST")) == 1
     eventually(lambda: unacknowledged() == 0, 20, "it is acknowledged")
+
+
+@contextmanager
+def away(how: str, wires: Wires, server: Postgres) -> Iterator[None]:
+    """The database cannot be used in that way."""
+    assert wires.database is not None
+    break_it, mend_it = {
+        "killed": (server.crash, server.restart),
+        "refusing": (wires.database.refuse, wires.database.heal),
+        "black hole": (wires.database.black_hole, wires.database.heal),
+    }[how]
+    break_it()
+    try:
+        yield
+    finally:
+        mend_it()
 
 
 @pytest.mark.parametrize("stack", ["embedded"], indirect=True)
@@ -122,12 +143,12 @@ def cpu_seconds(child: Child) -> float:
 
 @pytest.fixture
 def unacknowledged(rabbitmq_server: Rabbit, vhost: Vhost) -> Callable[[], int]:
-    """How many references consumers hold without having acknowledged them."""
+    """How many events the leading process holds without having acknowledged them."""
 
     def count() -> int:
         told = rabbitmq_server.rabbitmqctl(
             "list_queues", "-p", vhost.name, "--no-table-headers", "name", "messages_unacknowledged"
         )
-        return sum(int(line.split()[1]) for line in told.splitlines() if line.startswith("towpath.job."))
+        return sum(int(line.split()[1]) for line in told.splitlines() if line.split()[0] == INBOX)
 
     return count

@@ -53,10 +53,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        path = Path(self.folder.name) / "towpath.db"
-        shutil.copy(self.template, path)
         self.loop = asyncio.new_event_loop()
-        self.site = Site(Database(f"sqlite:///{path}"))
+        self.site = Site(self.database())
         self.site.furnish()
         self.model = Model(to_micros(self.site.clock.now))
         self.channel = self.do(self.site.ledger.channel(self.site.main))
@@ -65,6 +63,12 @@ class LedgerMachine(RuleBasedStateMachine):
         self.finished: dict[str, list[int]] = {}
         self.born: dict[str, int] = {}
         self.moved: set[str] = set()
+
+    def database(self) -> Database:
+        """One with the newest schema and no rows."""
+        path = Path(self.folder.name) / "towpath.db"
+        shutil.copy(self.template, path)
+        return Database(f"sqlite:///{path}")
 
     def teardown(self) -> None:
         self.site.database.close()
