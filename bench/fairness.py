@@ -45,7 +45,7 @@ _OPEN = """
 class UnfairError(Exception):
     """Work of a throttled or dead channel did not wait, or its waiting was counted as failures.
 
-    The one failure that counts is that of a call which hung after it was sent, for it may have written.
+    What a call that hung after it was sent costs is told: it may have written, which counts as a failure.
     """
 
 
@@ -154,10 +154,10 @@ def _told(place: Place, scene: Scene, towpath: Towpath, seconds: float, cpu: flo
         ((left, spent, most),) = query(place, _OPEN, channel_code(channel))
         if channel == BUSY:
             words += f", backlog worked off at {(count - left) / seconds:,.0f}/s, {left:,} left"
-        elif left != count or most > (channel == DEAD):
+        elif left != count or (channel == THROTTLED and spent):
             raise UnfairError(f"{channel_code(channel)}: {left} of {count} wait, with up to {most} failures each.")
         else:
-            words += f", {spent} calls of unknown outcome" if spent else ""
+            words += f", {spent} of the dead channel's calls failed, {most} times at most" if spent else ""
     return words
 
 

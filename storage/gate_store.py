@@ -72,8 +72,8 @@ class SqlGateStore:
 
 
 def _rows(connection: Connection, channel_id: str, now: int) -> Select[Any]:
-    """The channel's own row, locked where the database has row locks, once for each operation that is closed."""
-    shut = and_(_closed.c.channel_id == _own.c.channel_id, _closed.c.operation != WHOLE, _closed.c.closed_until > now)
+    """The channel's own row, locked where the database has row locks, once for each row of it that is closed."""
+    shut = and_(_closed.c.channel_id == _own.c.channel_id, _closed.c.closed_until > now)
     query = (
         select(
             _own.c.arrival,

@@ -40,7 +40,7 @@ async def test_the_guard_is_asked_before_and_told_after_each_call() -> None:
     async with calling(answers(200, GOOD), guard) as (caller, server):
         await caller.call(READ, {"id": 7})
         await caller.call(WRITE, {"id": 8}, body={"a": 1})
-        assert guard.asked == [("GET /orders/{id}", False), ("PUT /orders/{id}", True)]
+        assert guard.asked == [("GET /orders/{id}", False), ("POST /orders/{id}", True)]
         assert [(call.method, call.route, call.status, call.bytes, call.error) for call in guard.calls] == [
             ("GET", "/orders/{id}", 200, len(GOOD), None),
             ("POST", "/orders/{id}", 200, len(GOOD), None),

@@ -119,6 +119,8 @@ async def test_a_call_ends_as_the_table_says(row: str, repeat: Repeat, ending: E
     else:
         assert type(error) is getattr(errors, expected), error
         assert error is not None and error.sentence.startswith("Channel bright-main, order 4711: ")
+    if isinstance(error, errors.ShopDown):
+        assert error.reached is not row.startswith("no connection")
     assert len(guard.calls) == 1
     assert guard.errors == [error]
     assert guard.calls[0].error == (error.code if error else None)

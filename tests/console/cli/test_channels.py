@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+
 import pytest
 
+from broker.breaker import Closure
 from domain.errors import ShopUnauthorized
 from domain.ports import ConnectionCheck
+from storage.database import Database
+from storage.gate_store import SqlGateStore
 from tests.console.cli.support import TOKEN, Place, order_created
 
 NEW = [
@@ -37,6 +43,24 @@ def test_the_list_shows_state_and_work(place: Place) -> None:
         assert text in shown
     (row,) = place.json("channels", "list", "--account", "acme")
     assert (row["waiting"], row["state"], row["settings"]["stock_mode"]) == (1, "connected", "real_time")
+
+
+def test_an_operation_that_is_held_back_is_named_in_the_list_and_by_the_doctor(place: Place) -> None:
+    database = Database(f"sqlite:///{place.folder / 'towpath.db'}", exclusive=False)
+    (row,) = place.json("channels", "list")
+    closure = Closure("shop_down", 55.0, "Creating a shipment failed in the shop (503).", "POST /orders/{id}/shipments")
+    asyncio.run(SqlGateStore(database).close(row["id"], closure))
+    database.close()
+    (row,) = place.json("channels", "list")
+    assert row["state"] == "partly_down"
+    for text in ("The shop fails at POST /orders/{id}/shipments", "all others go on", "failed in the shop (503)"):
+        assert text in row["state_reason"]
+    result = place.run("doctor", "--json")
+    assert result.exit_code == 1
+    (finding,) = [each for each in json.loads(result.stdout)["findings"] if not each["ok"]]
+    assert finding["subject"] == "channel acme/bright-main"
+    assert "The shop fails at POST /orders/{id}/shipments" in finding["sentence"]
+    assert "partly_down" in place.run("channels", "list").stdout
 
 
 def test_an_empty_list_says_how_to_make_one(empty_place: Place) -> None:
