@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import StaticPool
 
 from domain.errors import StorageUnavailable
-from storage.database import Database, Work
+from storage.database import Database
+from storage.link import Work
 from storage.schema import upgrade
 from tests.simulation.loop import Process, here
 from tests.simulation.weather import Weather
