@@ -72,6 +72,11 @@ class Pace:
     channel_share: float = 0.75
     run_seconds: float = 600.0
 
+    @property
+    def claim_part(self) -> int:
+        """How many lanes must be free for a claim to be worth its transaction."""
+        return max(1, self.capacity // CLAIM_PART)
+
 
 class Worker:
     """Runs the deliveries of some job types until told to stop. An intake of this process may take it as its taker."""
@@ -144,7 +149,7 @@ class Worker:
 
     async def _claim_once(self) -> None:
         room = self._pace.capacity - len(self._running)
-        if room < self._pace.capacity // CLAIM_PART or not self._lease.sufficient:
+        if room < self._pace.claim_part or not self._lease.sufficient:
             await self._room_bell.listen(0.25)
             return
         try:
@@ -184,7 +189,7 @@ class Worker:
         def over(done: asyncio.Task[None]) -> None:
             self._running.discard(done)
             self._per_channel[claim.channel_id] -= 1
-            if self._per_channel[claim.channel_id] == self._share - self._pace.capacity // CLAIM_PART:
+            if self._per_channel[claim.channel_id] == self._share - self._pace.claim_part:
                 # Its lanes were left out of claims until now.
                 self._source.nudge()
             self._room_bell.ring()

@@ -40,10 +40,10 @@ class Gathered(Generic[K, V]):
             asked, self._waiting = self._waiting, {}
             try:
                 answers = await self._database.aread(lambda connection, keys=list(asked): self._look(connection, keys))  # type: ignore[misc]
+                for key, future in asked.items():
+                    future.set_result(answers[key])
             except Exception as error:  # noqa: BLE001 - handed to whoever asked
                 for future in asked.values():
-                    future.set_exception(error)
-                    future.exception()
-                continue
-            for key, future in asked.items():
-                future.set_result(answers[key])
+                    if not future.done():
+                        future.set_exception(error)
+                        future.exception()

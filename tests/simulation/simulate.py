@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from broker.handling import CRASHES_TO_DEATH
 from domain.errors import StorageUnavailable, TransportUnavailable
 from tests.simulation.checks import quiet, unfinished, violations
 from tests.simulation.loop import Process, VirtualLoop
@@ -65,6 +66,8 @@ class _Play:
         self._weather = site.weather
         self._chance = site.weather.chance
         self._tickets = self._chance.random() < 0.7
+        if not self._tickets:
+            site.weather.kills_left = CRASHES_TO_DEATH - 1
         # A process that starts anew on the same database frees what its predecessor held at once.
         site.weather.lingering = self._tickets
         self._over = False

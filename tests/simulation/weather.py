@@ -61,6 +61,8 @@ class Weather:
         self.stormy = True
         self.lingering = True
         """Whether a call that is under way reaches the shop after its caller died."""
+        self.kills_left = 1000
+        """A delivery that was in hand when so many processes died in a row is taken for the cause: not so here."""
         self.trace: list[str] = []
         self.surprises: list[str] = []
         self._mourners: dict[Process, list[Callable[[], None]]] = defaultdict(list)
@@ -78,7 +80,7 @@ class Weather:
         """A moment between two durable things: time passes, and the process may end or stand still here."""
         process = here()
         if process is not OUTSIDE:
-            if self.strikes("kill"):
+            if self.kills_left > 0 and self.strikes("kill"):
                 self.kill(process, f" at {name}")
                 await self.loop.create_future()
             if freezes and self.strikes("freeze"):
@@ -86,7 +88,10 @@ class Weather:
         await asyncio.sleep(self.chance.random() * 0.005)
 
     def kill(self, process: Process, where: str = "") -> None:
-        """End a process; its connections break within a second."""
+        """End a process, if it still may; its connections break within a second."""
+        if self.kills_left <= 0:
+            return
+        self.kills_left -= 1
         self.trace.append(f"{self.loop.time():9.3f}  {process.name:<10} KILLED{where}")
         self.loop.kill(process)
         for act in self._mourners.pop(process, ()):
