@@ -27,6 +27,8 @@ from domain.errors import ShopDown, ShopError, ShopOutcomeUnknown, ShopThrottled
 
 log = structlog.get_logger(__name__)
 
+FRESH_SECONDS = 0.5
+"""How long permits are used without a look at what other processes learned of the shop."""
 LONGEST_WAIT = 2.0
 """Seconds a call waits for its permit; beyond that its delivery waits in the ledger instead of in a worker."""
 PROBE_WAIT = 0.5
@@ -76,6 +78,7 @@ class _Local(Breakers):
     """What this process knows of one channel's gate."""
 
     permits: int = 0
+    granted_at: float = 0.0
     token: SecretStr | None = None
 
 
@@ -120,6 +123,8 @@ class Gates:
         if refused and refused.cause == UNAUTHORIZED and local.token != channel.token:
             local = self._local[channel.id] = _Local()
         self._refuse(local, operation)
+        if time.monotonic() - local.granted_at > FRESH_SECONDS:
+            local.permits = 0
         if local.permits == 0:
             async with self._locks[channel.id]:
                 while local.permits == 0:
@@ -142,6 +147,7 @@ class Gates:
         chunk = max(1, min(pace.burst, int(pace.calls_per_second / 10)))
         answer = await self._store.reserve(channel.id, chunk, pace.calls_per_second, pace.burst)
         local.permits += answer.granted
+        local.granted_at = time.monotonic()
         for told in answer.closures:
             self._learn(channel, local, told)
         if answer.granted:

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Connection, Row, Text, bindparam, select, upd
 from broker.ledger import Claim, Delivery
 from domain.states import LaneKind
 from storage.bulk import BulkUpdate, Fixed, Statement, as_json, values_of, word
-from storage.ledger.due import due, due_in_turn
+from storage.ledger.due import due, due_in_turn, due_suspect
 from storage.ledger.rows import delivery_query, to_delivery
 from storage.tables import deliveries, lanes
 
@@ -31,8 +31,10 @@ def claim(
     """Take up to ``most`` due lanes, oldest due first, or with ``turns`` each channel in its turn; a lane somebody
     holds is never taken, nor one of a channel in ``skip`` (which asks for ``turns``).
     """
+    suspect = due_suspect(connection, worker, job_types, skip, now)
+    most -= len(suspect)
     keys = due_in_turn(connection, job_types, most, skip, now) if turns else due(connection, job_types, most, now)
-    return take(connection, worker, keys, now)
+    return take(connection, worker, [*suspect, *keys], now)
 
 
 def take(connection: Connection, worker: str, keys: Sequence[str], now: int) -> list[Claim]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, select, true
+from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, exists, literal_column, select, true
 
 from storage.bulk import Fixed, Statement, as_json, values_of, word
 from storage.tables import channels, lanes
 
+SUSPECT: ColumnElement[int] = literal_column("2")
+"""From so many deaths in a row on, a lane may be what kills its workers."""
 _NOW, _MOST = bindparam("now", type_=BigInteger), bindparam("most", type_=BigInteger)
 
 
@@ -35,9 +37,34 @@ def due_in_turn(
     return [key for _, _, key in sorted(turns)[:most]]
 
 
-def _is_due(dialect: str) -> ColumnElement[bool]:
+def due_suspect(
+    connection: Connection, worker: str, job_types: Sequence[str], skip: Sequence[str], now: int
+) -> list[str]:
+    """The longest due lane whose workers died several times in a row, unless this worker has one in hand: so one that
+    kills its worker takes no other suspect with it, and is the only one whose count grows.
+    """
+    given = {"jobs": as_json(job_types), "skip": as_json(skip), "now": now, "worker": worker}
+    return list(_SUSPECT.run(connection, **given).scalars())
+
+
+def _suspect(dialect: str) -> Statement:
+    held = lanes.alias("held")
+    taken = exists().where(held.c.holder == bindparam("worker"), held.c.crashes >= SUSPECT)
+    wanted = lanes.c.channel_id.not_in(select(values_of(dialect, "skip").c.value))
+    query = select(lanes.c.key).where(_is_due(dialect, suspect=True), wanted, ~taken)
+    query = query.order_by(lanes.c.due_at).limit(1)
+    return query.with_for_update(skip_locked=True, of=lanes) if dialect == "postgresql" else query
+
+
+def _is_due(dialect: str, *, suspect: bool = False) -> ColumnElement[bool]:
     wanted = select(values_of(dialect, "jobs").c.value)
-    return lanes.c.state.in_((word("ready"), word("waiting"))) & (lanes.c.due_at <= _NOW) & lanes.c.job_type.in_(wanted)
+    crashes = lanes.c.crashes >= SUSPECT if suspect else lanes.c.crashes < SUSPECT
+    return (
+        crashes
+        & lanes.c.state.in_((word("ready"), word("waiting")))
+        & (lanes.c.due_at <= _NOW)
+        & lanes.c.job_type.in_(wanted)
+    )
 
 
 def _oldest(dialect: str) -> Statement:
@@ -60,4 +87,4 @@ def _turns(dialect: str) -> Statement:
     return query.join(found, found.c.key.in_(first)).where(wanted).order_by(found.c.due_at)
 
 
-_OLDEST, _TURNS = Fixed(_oldest), Fixed(_turns)
+_OLDEST, _TURNS, _SUSPECT = Fixed(_oldest), Fixed(_turns), Fixed(_suspect)

@@ -165,8 +165,8 @@ def loses_its_binding(stack: Stack, server: Rabbit) -> None:
 @pytest.mark.parametrize(
     ("goes", "sign"),
     [
-        (loses_its_queue, {"event": "queue_missing"}),
-        (loses_its_binding, {"event": "publish_failed", "receipt": "unroutable"}),
+        pytest.param(loses_its_queue, {"event": "queue_missing"}, id="queue"),
+        pytest.param(loses_its_binding, {"event": "publish_failed", "receipt": "unroutable"}, id="binding"),
     ],
 )
 def test_F07_tickets_that_no_queue_takes_are_tried_calmly_until_the_topology_is_declared(
