@@ -48,6 +48,9 @@ async def test_the_database_away_when_the_gates_are_told_holds_up_nothing(house:
         async def report(self, *_: object) -> None:
             raise StorageUnavailable("It is away.")
 
+        def closed(self, *_: object) -> bool:
+            return False
+
     message = await house.order_event()
     await house.work_off(answering(call))
     assert (await house.delivery(message)).state == "done"
