@@ -254,7 +254,7 @@ class Worker:
         """One verdict per delivery; the calls of a shared run are told once, on the first that made something
         happen.
         """
-        closed = claim.channel_id in self._organs.gates.closed_channels()
+        closed = guard.met_closed_gate(claim.channel_id)
         silent = replace(attempt, calls=())
         told = replace(attempt, calls=tuple(guard.calls))
         if isinstance(answers, Exception):
