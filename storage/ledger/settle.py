@@ -37,7 +37,9 @@ def settle(
     connection: Connection, directory: Directory, worker: str, settlements: Sequence[Settlement], now: int
 ) -> list[Settled]:
     """Write the verdicts of every lane still held with its token; what is fenced writes nothing at all."""
-    ended, rest = _end_swiftly(connection, worker, settlements, now)
+    # A worker that lost a lane and has it again may settle both runs at once: only the newer token can be valid.
+    newest = {each.claim.lane: each for each in sorted(settlements, key=lambda each: each.claim.token)}
+    ended, rest = _end_swiftly(connection, worker, list(newest.values()), now)
     held = _held(connection, worker, rest)
     valid = [settlement for settlement in rest if settlement.claim.lane in held]
     outdated = _outdated(connection, directory, valid)
@@ -47,7 +49,7 @@ def settle(
     _MOVE.run(connection, [_moved(verdict, now) for verdict in verdicts])
     _write_log(connection, verdicts, worker)
     doubt(connection, [each.delivery.id for each in verdicts if each.unsure or each.state is DeliveryState.UNKNOWN])
-    swift = [each for each in settlements if each.claim.lane in ended]
+    swift = [each for each in newest.values() if each.claim.lane in ended]
     verdicts += [verdict for settlement in swift for verdict in settlement.verdicts]
     effective = _with_effects(connection, directory, verdicts)
     remember(connection, [(channel, verdict.effects.records) for verdict, channel in effective], now)
@@ -66,8 +68,9 @@ def settle(
     return [
         Settled(
             settlement.claim.lane,
-            settlement.claim.lane not in held and settlement.claim.lane not in ended,
-            claims.get(settlement.claim.lane),
+            settlement is not newest[settlement.claim.lane]
+            or (settlement.claim.lane not in held and settlement.claim.lane not in ended),
+            claims.get(settlement.claim.lane) if settlement is newest[settlement.claim.lane] else None,
         )
         for settlement in settlements
     ]

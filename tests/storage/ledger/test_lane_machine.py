@@ -67,12 +67,12 @@ class LaneMachine(LedgerMachine):
 
     @rule(most=st.integers(1, 3))
     def both_workers_claim_at_once(self, most: int) -> None:
-        due = self.model.due()
+        due, least = self.model.due(), min(self._claimable(worker, most) for worker in WORKERS)
         taken = self.do(self._at_once(most))
         lanes = [claim.lane for _, claim in taken]
         assert len(set(lanes)) == len(lanes)
         assert set(lanes) <= due
-        assert len(lanes) >= min(most, len(due))
+        assert len(lanes) >= least
         for worker, claim in taken:
             self._held(worker, claim)
 
@@ -107,6 +107,27 @@ class LaneMachine(LedgerMachine):
         self.model.settle(claim.lane, lambda item: self._judge(item, judged[item.id]))
         self.stale.append((worker, claim))
         self.do(self.site.beat(worker, LEASE))
+
+    @precondition(lambda self: self._twice_in_one_hand())
+    @rule(data=st.data())
+    def an_old_and_a_new_settlement_of_a_lane_come_together(self, data: st.DataObject) -> None:
+        """A worker lost a lane and claimed it again, and settles both in one go: only the newer one is written."""
+        worker, old, new = data.draw(st.sampled_from(self._twice_in_one_hand()), label="old and new")
+        self.claims.remove((worker, new))
+        both = [Settlement(each, tuple(map(done, each.deliveries)), channel=self.channel) for each in (old, new)]
+        fenced, settled = self.do(self.site.ledger.settle(worker, both))
+        assert (fenced.fenced, settled.fenced) == (True, False)
+        judged = {verdict.delivery.id: verdict for verdict in both[1].verdicts}
+        self.model.settle(new.lane, lambda item: self._judge(item, judged[item.id]))
+        self.stale.append((worker, new))
+
+    def _twice_in_one_hand(self) -> list[tuple[str, Claim, Claim]]:
+        return [
+            (worker, old, new)
+            for worker, new in self.claims
+            for owner, old in self.stale
+            if owner == worker and old.lane == new.lane
+        ]
 
     @rule(worker=st.sampled_from(WORKERS))
     def a_worker_leaves(self, worker: str) -> None:
