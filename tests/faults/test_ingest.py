@@ -25,7 +25,7 @@ from tests.faults.wires import Wires
 from tests.services.process import free_port
 from tests.services.provide import Postgres
 
-CROWD, FEW = 30, 3
+CROWD, FEW = 30, 8
 PROMISED_SECONDS, NOISE_SECONDS = 2.0, 2.0
 ROWS = ("messages", "deliveries", "lanes")
 distributed = pytest.mark.parametrize(
