@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+
+
+async def comes(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event, at most ``seconds``; whether it came.
+
+    Not by ``asyncio.wait_for``: up to Python 3.11 that forgets a cancellation that comes together with the event, and
+    whoever cancelled waits for ever.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()
 
 
 class Bell:
@@ -17,9 +30,6 @@ class Bell:
 
     async def listen(self, seconds: float) -> bool:
         """Wait for a ring, at most ``seconds``; whether there was one."""
-        try:
-            await asyncio.wait_for(self._event.wait(), seconds)
-        except TimeoutError:
-            return False
+        rung = await comes(self._event, seconds)
         self._event.clear()
-        return True
+        return rung

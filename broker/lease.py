@@ -7,6 +7,7 @@ import time
 
 import structlog
 
+from broker.bell import comes
 from broker.ledger import Ledger
 from domain.errors import LeaseLost, StorageUnavailable
 from domain.ids import new_id
@@ -42,10 +43,7 @@ class Lease:
             except StorageUnavailable as error:
                 log.warning("lease_not_renewed", remaining=round(self.remaining, 1), reason=error.sentence)
                 wait = 1.0
-            try:
-                await asyncio.wait_for(stop.wait(), wait)
-            except TimeoutError:
-                continue
+            await comes(stop, wait)
 
     async def _renew(self) -> None:
         asked = time.monotonic()

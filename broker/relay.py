@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from broker.bell import Bell
+from broker.bell import Bell, comes
 from broker.crash import crash_point
 from broker.intake import Intake, Taker
 from broker.lease import Lease
@@ -100,8 +100,7 @@ class Relay:
                     await self._lead(stop)
             except (StorageUnavailable, TransportUnavailable) as error:
                 log.warning("relay_waits", reason=error.sentence)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), LEASE_SECONDS / 5)
+            await comes(stop, LEASE_SECONDS / 5)
 
     async def _lead(self, stop: asyncio.Event) -> None:
         over = asyncio.Event()
@@ -130,8 +129,7 @@ class Relay:
         loop = asyncio.get_running_loop()
         renewed = loop.time()
         while not over.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(over.wait(), LEASE_SECONDS / 4)
+            if await comes(over, LEASE_SECONDS / 4):
                 return
             asked = loop.time()
             with contextlib.suppress(StorageUnavailable):

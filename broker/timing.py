@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import structlog
 
-from broker.bell import Bell
+from broker.bell import Bell, comes
 from broker.ledger import Ledger
 from broker.meters import Meters
 from domain.errors import StorageUnavailable
@@ -38,5 +37,4 @@ class Timer:
                 self._meters.ticks.inc(fired)
                 self._bell.ring()
             if fired < BATCH:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), POLL_SECONDS)
+                await comes(stop, POLL_SECONDS)

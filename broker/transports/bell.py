@@ -7,6 +7,8 @@ import contextlib
 import threading
 from collections.abc import Iterable
 
+from broker.bell import comes
+
 
 class Ear:
     """What a taker listens with; belongs to the event loop it was made in."""
@@ -26,10 +28,7 @@ class Ear:
 
     async def wait(self, seconds: float) -> bool:
         """Wait for the bell; false when ``seconds`` passed without."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._heard.wait()
-        return self._heard.is_set()
+        return await comes(self._heard, seconds)
 
     def hear(self) -> None:
         """End the waiting; only from the ear's own event loop."""

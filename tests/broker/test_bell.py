@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from broker.bell import Bell
 
 
@@ -34,3 +36,21 @@ async def test_a_ring_during_the_wake_up_is_kept_for_the_next_time() -> None:
     assert await bell.listen(30)
     bell.ring()
     assert await bell.listen(30)
+
+
+@pytest.mark.parametrize("turns", range(3))
+async def test_a_listener_that_is_cancelled_as_the_bell_rings_has_heard_it_or_is_cancelled(turns: int) -> None:
+    bell = Bell()
+
+    async def listen_twice() -> None:
+        await bell.listen(30)
+        await bell.listen(30)
+
+    listening = asyncio.create_task(listen_twice())
+    await asyncio.sleep(0)
+    bell.ring()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    listening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(listening, 5)
