@@ -14,10 +14,13 @@ from domain.synclog import ApiCall
 
 
 class RunGuard:
-    """:class:`domain.ports.CallGuard` for one claim. ``wrote`` tells whether a write was begun."""
+    """:class:`domain.ports.CallGuard` for one claim, made in ``term`` of the lease. ``wrote`` tells whether a write was
+    begun.
+    """
 
-    def __init__(self, lease: Lease, gates: Gates) -> None:
+    def __init__(self, lease: Lease, gates: Gates, term: int) -> None:
         self._lease = lease
+        self._term = term
         self._gates = gates
         self._reports: list[tuple[Channel, ShopError | None, str]] = []
         self._failed: set[str] = set()
@@ -32,11 +35,11 @@ class RunGuard:
             GateClosed: the gate is closed for the channel or for this operation, or leaves no room soon.
         """
         await self.tell_gates()
-        self._lease.ensure()
+        self._lease.ensure(self._term)
         await self._gates.enter(channel, operation)
         try:
             # Waiting for the permit may have used up what was left of the lease.
-            self._lease.ensure()
+            self._lease.ensure(self._term)
         except LeaseLost:
             self._gates.leave(channel, operation)
             raise

@@ -30,6 +30,7 @@ from broker.handling import CHANNEL_DELETED, Answer, Handler, Run, item_of, refu
 from broker.lease import Lease
 from broker.ledger import Claim, Delivery, Hands, Ledger, Memory, Settled, Settlement, Verdict
 from broker.meters import Meters
+from broker.slots import Slots
 from broker.sources import LaneSource
 from broker.verdicts import Attempt, judge, judge_error
 from domain.channels import Channel
@@ -42,8 +43,6 @@ log = structlog.get_logger(__name__)
 
 AWAY_SECONDS = 1.0
 """How long a database that is away is left alone before it is asked again."""
-CLAIM_PART = 4
-"""A claim is worth its transaction when this part of the capacity is free."""
 MAY_RUN_AGAIN = frozenset({DeliveryState.OPEN, DeliveryState.DEAD, DeliveryState.UNKNOWN})
 """States from which a delivery may come back, by itself or by replay: whether it may have written must not be
 forgotten.
@@ -66,16 +65,13 @@ class Organs:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How much at once: ``capacity`` lanes in flight, ``run_seconds`` for one run at the most."""
+    """How much at once: up to ``capacity`` lanes in flight (see :mod:`broker.slots`), of one of several channels up to
+    ``channel_share`` of them; ``run_seconds`` for one run at the most.
+    """
 
     capacity: int = 200
     channel_share: float = 0.75
     run_seconds: float = 600.0
-
-    @property
-    def claim_part(self) -> int:
-        """How many lanes must be free for a claim to be worth its transaction."""
-        return max(1, self.capacity // CLAIM_PART)
 
 
 class Worker:
@@ -88,7 +84,12 @@ class Worker:
         self._pace = pace
         self._jobs = frozenset(organs.handlers)
         self._running: set[asyncio.Task[None]] = set()
-        self._per_channel: Counter[str] = Counter()
+        self._slots = Slots(pace.capacity, pace.channel_share, organs.ledger.has_several_channels)
+        self._offered = 0
+        self._term = lease.term
+        """Of the lease, when this worker last told what it is ready for."""
+        self._left_out = False
+        self._plenty = False
         self._finished: list[Settlement] = []
         self._settling = asyncio.Lock()
         self._settle_bell = Bell()
@@ -98,28 +99,32 @@ class Worker:
         self._astray = False
         self.claiming = asyncio.Lock()
 
-    @property
-    def _share(self) -> int:
-        """Lanes in flight that one channel may have: all of them where there is no other channel to leave room for."""
-        if self._organs.ledger.channels_known() <= 1:
-            return self._pace.capacity
-        return max(1, int(self._pace.capacity * self._pace.channel_share))
-
     def hands(self) -> Hands:
         """What this worker is ready for."""
-        room = self._pace.capacity - len(self._running)
-        if self._stopping or self._astray or room <= 0 or not self._lease.sufficient:
+        self._offer(0)
+        room = self._slots.room
+        if self._stopping or self._astray or not room or not self._lease.sufficient:
             return Hands()
+        self._offer(room)
+        self._term = self._lease.term
         skip = frozenset(self._organs.gates.closed_channels())
-        return Hands(self._lease.worker, self._jobs, room, skip, self._share, dict(self._per_channel))
+        return Hands(self._lease.worker, self._jobs, room, skip, self._slots.greed, self._slots.busy())
+
+    def _offer(self, room: int) -> None:
+        """Keep so many slots for what an intake may hand to this worker, instead of those kept before."""
+        self._slots.redeem(self._offered)
+        self._offered = room
+        self._slots.promise(room)
 
     def begin(self, claims: Sequence[Claim]) -> None:
         """Run lanes that are claimed for this worker."""
+        self._offer(0)
         for claim in claims:
-            self._begin(claim)
+            self._begin(claim, self._term)
 
     def miss(self) -> None:
         """Hear that this worker may hold lanes of which nobody told it: the answer to a claim was lost."""
+        self._offer(0)
         self._astray = True
 
     async def work(self, stop: asyncio.Event) -> None:
@@ -148,10 +153,10 @@ class Worker:
             await self._flush()
 
     async def _claim_once(self) -> None:
-        room = self._pace.capacity - len(self._running)
-        if room < self._pace.claim_part or not self._lease.sufficient:
+        if not self._slots.worth_a_claim or not self._lease.sufficient:
             await self._room_bell.listen(0.25)
             return
+        await self._source.ready()
         try:
             if self._astray:
                 if self._settling.locked():
@@ -159,14 +164,31 @@ class Worker:
                     await self._room_bell.listen(0.25)
                     return
                 await self._disown()
-            claims = await self._source.claims(room, self._skipped_channels())
+            await self._claim()
         except StorageUnavailable as error:
             log.warning("claim_failed", reason=error.sentence)
             # The claim may have been committed and only its answer lost: then nobody runs what it took.
             self._astray = True
             await asyncio.sleep(AWAY_SECONDS)
+
+    async def _claim(self) -> None:
+        # What is free may have changed since there was last something to wait for. Where little waits, as the last
+        # claim showed, the other half is for what comes in meanwhile.
+        room, each = self._slots.room, self._slots.allowance()
+        if not room:
             return
-        self.begin(claims)
+        room = room if self._plenty else (room + 1) // 2
+        crowded, term = self._slots.crowded(), self._lease.term
+        self._slots.promise(room)
+        try:
+            claims = await self._source.claims(room, [*crowded, *self._organs.gates.closed_channels()], each)
+        finally:
+            self._slots.redeem(room)
+        taken = Counter(claim.channel_id for claim in claims)
+        self._plenty = len(claims) >= min(room, each)
+        self._left_out = bool(crowded) or (each < room and each in taken.values())
+        for claim in claims:
+            self._begin(claim, term)
 
     async def _disown(self) -> None:
         """Free what this worker holds without running it: the answer to a claim or settle was lost on the way."""
@@ -176,33 +198,31 @@ class Worker:
         if freed:
             log.warning("lanes_found_again", count=freed)
 
-    def _skipped_channels(self) -> list[str]:
-        busy = [channel_id for channel_id, count in self._per_channel.items() if count >= self._share]
-        return [*busy, *self._organs.gates.closed_channels()]
-
-    def _begin(self, claim: Claim) -> None:
+    def _begin(self, claim: Claim, term: int) -> None:
+        """Run a claim that was asked for in this term of the lease."""
         self._in_hand[claim.lane] = claim.token
-        task = asyncio.create_task(self._run(claim))
+        task = asyncio.create_task(self._run(claim, term))
         self._running.add(task)
-        self._per_channel[claim.channel_id] += 1
+        slot = self._slots.take(claim.channel_id)
 
         def over(done: asyncio.Task[None]) -> None:
             self._running.discard(done)
-            self._per_channel[claim.channel_id] -= 1
-            if self._per_channel[claim.channel_id] == self._share - self._pace.claim_part:
+            self._slots.free(slot)
+            if self._left_out and not self._slots.is_crowded(claim.channel_id):
                 # Its lanes were left out of claims until now.
+                self._left_out = False
                 self._source.nudge()
             self._room_bell.ring()
 
         task.add_done_callback(over)
 
-    async def _run(self, claim: Claim) -> None:
+    async def _run(self, claim: Claim, term: int) -> None:
         """Run one claim and hand its settlement on.
 
         After a lost lease too: the fence keeps it from being written where the lane is somebody else's by then, and
         where nobody took it, it must not stay held by a worker that gave it up.
         """
-        guard = RunGuard(self._lease, self._organs.gates)
+        guard = RunGuard(self._lease, self._organs.gates, term)
         started = self._organs.clock()
         answers: list[Answer] | Exception
         seen: dict[str, Channel] = {}
@@ -220,6 +240,7 @@ class Worker:
             await guard.tell_gates()
         except StorageUnavailable as error:
             log.warning("gates_not_told", lane=claim.lane, reason=error.sentence)
+        self._slots.learn(claim.channel_id, [call.milliseconds / 1000 for call in guard.calls])
         verdicts = self._judge(claim, answers, guard, Attempt(started, self._organs.clock()))
         go_on = frozenset() if self._stopping else self._jobs
         self._finished.append(Settlement(claim, verdicts, go_on, seen.get(claim.lane)))
@@ -288,9 +309,10 @@ class Worker:
         async with self._settling:
             while self._finished:
                 batch, self._finished = self._finished, []
+                term = self._lease.term
                 settled = await self._settle(batch)
                 crash_point("worker.after_settle")
-                self._after_settle(batch, settled)
+                self._after_settle(batch, settled, term)
 
     async def _settle(self, batch: list[Settlement]) -> list[Settled]:
         """Settle again and again until the database took it.
@@ -316,7 +338,7 @@ class Worker:
                     raise
                 failed, batch = True, [_failed(batch[0], error)]
 
-    def _after_settle(self, batch: list[Settlement], settled: list[Settled]) -> None:
+    def _after_settle(self, batch: list[Settlement], settled: list[Settled], term: int) -> None:
         for settlement, answer in zip(batch, settled, strict=True):
             if self._in_hand.get(answer.lane) == settlement.claim.token:
                 del self._in_hand[answer.lane]
@@ -326,7 +348,7 @@ class Worker:
                 continue
             self._organs.meters.settled(settlement.verdicts)
             if answer.next_claim is not None:
-                self._begin(answer.next_claim)
+                self._begin(answer.next_claim, term)
         if any(each.effects.announcements or each.effects.follow_ups for one in batch for each in one.verdicts):
             self._organs.bell.ring()
 

@@ -29,6 +29,10 @@ class Lease:
         self._seconds = seconds
         self._margin = margin
         self._until = float("-inf")
+        self.term = 0
+        """Counts how often the lease began anew because it may have been over: what was claimed in an earlier term may
+        be in somebody else's hand, however fresh the lease is now.
+        """
 
     async def begin(self) -> None:
         """Take the lease. Raises StorageUnavailable."""
@@ -48,6 +52,8 @@ class Lease:
     async def _renew(self) -> None:
         asked = time.monotonic()
         await self._ledger.beat(self.worker, self._roles, self._seconds)
+        if time.monotonic() >= self._until:
+            self.term += 1
         self._until = asked + self._seconds
 
     @property
@@ -60,12 +66,14 @@ class Lease:
         """Whether there is time for another call."""
         return self.remaining >= self._margin
 
-    def ensure(self) -> None:
-        """Check that there is time for another call.
+    def ensure(self, term: int) -> None:
+        """Check that there is time for another call of a run whose lane was claimed in ``term``.
 
         Raises:
-            LeaseLost: there is not; the run must stop and write nothing.
+            LeaseLost: there is not, or the lease was over in the meantime; the run must stop and write nothing.
         """
+        if term != self.term:
+            raise LeaseLost("The lease was over for a while: another worker may have taken this lane.")
         if not self.sufficient:
             raise LeaseLost(
                 f"Only {max(self.remaining, 0):.0f} s of the lease are left; {self._margin:.0f} s are needed for a "

@@ -5,6 +5,7 @@ The ledger is the record, the transport only moves: every message, every deliver
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -64,15 +65,15 @@ class Admission:
 class Hands:
     """What a worker is ready for when events come in: FIFO lanes that begin with them need not wait to be claimed.
 
-    It takes up to ``room`` lanes of ``jobs``, none of a channel in ``skip``, and of one channel no more than ``share``
-    with those of ``busy`` (by channel id).
+    It takes up to ``room`` lanes of ``jobs``, none of a channel in ``skip``, and of one channel no more than ``greed``
+    times the room that is left, those counted that are ``busy`` already (by channel id).
     """
 
     worker: str = ""
     jobs: frozenset[str] = frozenset()
     room: int = 0
     skip: frozenset[str] = frozenset()
-    share: int = 0
+    greed: float = math.inf
     busy: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -239,8 +240,12 @@ class Ledger(Protocol):
     async def take_in(self, batch: Sequence[Incoming], rejections: Sequence[Rejection], hands: Hands) -> TakenIn:
         """As :meth:`admit`, and claim lanes that begin with these events for a worker that is ready for them."""
 
-    async def claim(self, worker: str, job_types: Sequence[str], most: int, skip: Sequence[str] = ()) -> list[Claim]:
-        """Take up to ``most`` due lanes of these job types, channels in turn; those in ``skip`` are left out."""
+    async def claim(
+        self, worker: str, job_types: Sequence[str], most: int, skip: Sequence[str] = (), each: int | None = None
+    ) -> list[Claim]:
+        """Take up to ``most`` due lanes of these job types, of one channel no more than ``each``: then channels take
+        turns. Those in ``skip`` are left out.
+        """
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[Settled]:
         """Write outcomes, log rows, records, announcements and follow-ups; free the lanes or hand on their next."""
@@ -282,8 +287,8 @@ class Ledger(Protocol):
     def can_write(self) -> bool:
         """Whether the database could store what was last to be stored."""
 
-    def channels_known(self) -> int:
-        """How many channels this process has met lately; at least two where it does not know."""
+    def has_several_channels(self) -> bool:
+        """Whether there is more than one channel, as far as a claim has seen lately."""
 
     async def channel(self, channel_id: str) -> Channel | None:
         """A channel by id, at most a second old."""

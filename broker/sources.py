@@ -29,8 +29,11 @@ class LaneSource(Protocol):
     async def start(self) -> None:
         """Begin to take."""
 
-    async def claims(self, most: int, skip: Sequence[str]) -> list[Claim]:
-        """Up to ``most`` claimed lanes, waiting a moment for the first; channels in ``skip`` are left waiting."""
+    async def ready(self) -> None:
+        """Wait until a claim may find something, or for a moment."""
+
+    async def claims(self, most: int, skip: Sequence[str], each: int) -> list[Claim]:
+        """Up to ``most`` claimed lanes, ``each`` of one channel; channels in ``skip`` are left waiting."""
 
     def nudge(self) -> None:
         """Hear that lanes which were left out before may be claimed now."""
@@ -47,15 +50,21 @@ class PolledLanes:
         self._worker = worker
         self._jobs = tuple(jobs)
         self._bell = bell
+        self._empty = False
 
     async def start(self) -> None:
         """Nothing to begin."""
 
-    async def claims(self, most: int, skip: Sequence[str]) -> list[Claim]:
-        """Claim due lanes; an empty answer comes after a ring or :data:`POLL_SECONDS`."""
-        found = await self._ledger.claim(self._worker, self._jobs, most, skip)
-        if not found:
+    async def ready(self) -> None:
+        """Return at once while the last claim found something; else at a ring or after :data:`POLL_SECONDS`."""
+        if self._empty:
             await self._bell.listen(POLL_SECONDS)
+
+    async def claims(self, most: int, skip: Sequence[str], each: int) -> list[Claim]:
+        """Claim due lanes."""
+        self._empty = True
+        found = await self._ledger.claim(self._worker, self._jobs, most, skip, each)
+        self._empty = not found
         return found
 
     def nudge(self) -> None:
@@ -97,12 +106,15 @@ class TicketedLanes:
                 self._at_hand.append(ticket)
                 self._heard.ring()
 
-    async def claims(self, most: int, skip: Sequence[str]) -> list[Claim]:
-        """Claim due lanes: at once while there were more than fit, else with a ticket or after :data:`LOOK_SECONDS`."""
+    async def ready(self) -> None:
+        """Return at once while there was more than fit; else with a ticket or after :data:`LOOK_SECONDS`."""
         if not self._more:
             await self._use_ticket()
         self._more = True
-        found = await self._ledger.claim(self._worker, self._jobs, most, skip)
+
+    async def claims(self, most: int, skip: Sequence[str], each: int) -> list[Claim]:
+        """Claim due lanes."""
+        found = await self._ledger.claim(self._worker, self._jobs, most, skip, each)
         self._more = len(found) == most
         if not found:
             # Tickets for what this worker has no room for must not make it ask without pause.

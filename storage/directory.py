@@ -173,10 +173,6 @@ class Directory:
             self._recall_id(found, channel_id)
         return found.by_id.get(channel_id)
 
-    def met(self) -> int:
-        """How many channels were looked up lately; two where that is not known, for one alone is a special case."""
-        return len(self._entries) or 2
-
     def forget(self) -> None:
         """Read anew next time: something was changed by this process."""
         with self._lock:

@@ -95,9 +95,11 @@ class MoodyLedger(SqlLedger):
         self._lose("admit")
         return found
 
-    async def claim(self, worker: str, job_types: Sequence[str], most: int, skip: Sequence[str] = ()) -> list[Claim]:
+    async def claim(
+        self, worker: str, job_types: Sequence[str], most: int, skip: Sequence[str] = (), each: int | None = None
+    ) -> list[Claim]:
         self._ask("claim")
-        found = await super().claim(worker, job_types, most, skip)
+        found = await super().claim(worker, job_types, most, skip, each)
         if found:
             self._lose("claim")
         return found

@@ -26,14 +26,17 @@ def claim(
     skip: Sequence[str],
     now: int,
     *,
-    turns: bool = False,
+    each: int | None = None,
 ) -> list[Claim]:
-    """Take up to ``most`` due lanes, oldest due first, or with ``turns`` each channel in its turn; a lane somebody
-    holds is never taken, nor one of a channel in ``skip`` (which asks for ``turns``).
+    """Take up to ``most`` due lanes, oldest due first; with ``each``, or channels in ``skip``, the channels in turn, up
+    to ``each`` lanes of one. A lane somebody holds is never taken.
     """
     suspect = due_suspect(connection, worker, job_types, skip, now)
     most -= len(suspect)
-    keys = due_in_turn(connection, job_types, most, skip, now) if turns else due(connection, job_types, most, now)
+    if skip or each is not None:
+        keys = due_in_turn(connection, job_types, most, skip, now, each or most)
+    else:
+        keys = due(connection, job_types, most, now)
     return take(connection, worker, [*suspect, *keys], now)
 
 

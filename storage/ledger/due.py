@@ -23,18 +23,24 @@ def due(connection: Connection, job_types: Sequence[str], most: int, now: int) -
 
 
 def due_in_turn(
-    connection: Connection, job_types: Sequence[str], most: int, skip: Sequence[str], now: int
+    connection: Connection, job_types: Sequence[str], most: int, skip: Sequence[str], now: int, each: int
 ) -> list[str]:
-    """As :func:`due`, but channels take turns, so that one with many lanes does not come before one with few; those
-    in ``skip`` are left out.
+    """As :func:`due`, but channels take turns, up to ``each`` lanes of one, so that one with many lanes does not come
+    before one with few; those in ``skip`` are left out.
     """
-    found = _TURNS.run(connection, jobs=as_json(job_types), now=now, most=most, skip=as_json(skip))
+    given = {"jobs": as_json(job_types), "now": now, "most": min(each, most), "skip": as_json(skip)}
+    found = _TURNS.run(connection, **given)
     seen: Counter[str] = Counter()
     turns = []
     for key, since, channel_id in found:
         seen[channel_id] += 1
         turns.append((seen[channel_id], since, key))
     return [key for _, _, key in sorted(turns)[:most]]
+
+
+def has_several_channels(connection: Connection) -> bool:
+    """Whether there is more than one channel."""
+    return len(connection.scalars(_CHANNELS).all()) > 1
 
 
 def due_suspect(
@@ -87,4 +93,5 @@ def _turns(dialect: str) -> Statement:
     return query.join(found, found.c.key.in_(first)).where(wanted).order_by(found.c.due_at)
 
 
+_CHANNELS = select(channels.c.id).limit(2)
 _OLDEST, _TURNS, _SUSPECT = Fixed(_oldest), Fixed(_turns), Fixed(_suspect)

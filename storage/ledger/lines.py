@@ -85,7 +85,7 @@ def _first_states(by_lane: dict[str, list[Newcomer]], hands: Hands) -> dict[str,
         row, channel = members[0].row, members[0].row["channel_id"]
         if members[0].place.kind is not LaneKind.FIFO or row["job_type"] not in hands.jobs or channel in hands.skip:
             continue
-        if busy[channel] < hands.share:
+        if busy[channel] < hands.greed * room:
             room -= 1
             busy[channel] += 1
             states[lane] = "running"

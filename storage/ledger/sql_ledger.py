@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
@@ -13,7 +15,11 @@ from domain.moments import Clock, to_micros, utc_now
 from storage.database import Database
 from storage.directory import Directory
 from storage.ledger import admit, claim, outward, rescue, settle
+from storage.ledger.due import has_several_channels
 from storage.processes import here
+
+LOOK_SECONDS = 5.0
+"""How long it may take until a process notices that there is a second channel, or only one left."""
 
 
 class SqlLedger:
@@ -24,7 +30,8 @@ class SqlLedger:
         self._directory = directory
         self._clock = clock
         self._where = here()
-        self._crowded = False
+        self._several = True
+        self._looked_at = -math.inf
 
     def _now(self) -> int:
         return to_micros(self._clock())
@@ -44,14 +51,19 @@ class SqlLedger:
 
         return await self._database.awrite(work)
 
-    async def claim(self, worker: str, job_types: Sequence[str], most: int, skip: Sequence[str] = ()) -> list[Claim]:
+    async def claim(
+        self, worker: str, job_types: Sequence[str], most: int, skip: Sequence[str] = (), each: int | None = None
+    ) -> list[Claim]:
         """Take up to ``most`` due lanes."""
-        now, turns = self._now(), bool(skip) or (self._crowded and self._directory.met() > 1)
-        claims = await self._database.awrite(
-            lambda connection: claim.claim(connection, worker, job_types, most, skip, now, turns=turns)
-        )
-        self._crowded = len(claims) == most
-        return claims
+        now = self._now()
+
+        def work(connection: Connection) -> list[Claim]:
+            if time.monotonic() - self._looked_at > LOOK_SECONDS:
+                self._several, self._looked_at = has_several_channels(connection), time.monotonic()
+            each_now = (each or most) if self._several else None
+            return claim.claim(connection, worker, job_types, most, skip, now, each=each_now)
+
+        return await self._database.awrite(work)
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[Settled]:
         """Write outcomes behind the fence."""
@@ -120,9 +132,9 @@ class SqlLedger:
         """Whether the database could store what was last to be stored."""
         return not self._database.last_write_failed
 
-    def channels_known(self) -> int:
-        """How many channels this process has met lately."""
-        return self._directory.met()
+    def has_several_channels(self) -> bool:
+        """Whether there was more than one channel when last looked."""
+        return self._several
 
     async def channel(self, channel_id: str) -> Channel | None:
         """A channel by id, at most a second old; one that is unknown is looked up anew."""

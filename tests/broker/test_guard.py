@@ -31,7 +31,8 @@ async def channel_of(house: SmallHouse) -> Channel:
 
 
 async def guard_of(house: SmallHouse, *, seconds: float = 60.0, margin: float = 35.0) -> RunGuard:
-    return RunGuard(await house.lease(seconds=seconds, margin=margin), house.gates)
+    lease = await house.lease(seconds=seconds, margin=margin)
+    return RunGuard(lease, house.gates, lease.term)
 
 
 async def test_a_call_passes_with_a_lease_long_enough_and_an_open_gate(house: SmallHouse) -> None:

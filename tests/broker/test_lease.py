@@ -67,7 +67,7 @@ async def until(true: Callable[[], bool]) -> None:
 
 def test_a_lease_that_was_never_taken_allows_nothing(book: Book) -> None:
     with pytest.raises(LeaseLost, match="Only 0 s of the lease are left; 35 s are needed"):
-        lease_of(book).ensure()
+        lease_of(book).ensure(0)
 
 
 async def test_a_taken_lease_allows_calls_until_only_the_margin_is_left(book: Book, clock: Clock) -> None:
@@ -76,10 +76,10 @@ async def test_a_taken_lease_allows_calls_until_only_the_margin_is_left(book: Bo
     assert book.beats == [(lease.worker, "consume", 60.0)]
     assert lease.remaining == 60.0
     clock.now += 25.0
-    lease.ensure()
+    lease.ensure(lease.term)
     clock.now += 0.001
     with pytest.raises(LeaseLost):
-        lease.ensure()
+        lease.ensure(lease.term)
 
 
 async def test_the_lease_counts_from_before_the_question_not_from_the_answer(book: Book) -> None:
@@ -106,7 +106,7 @@ async def test_a_kept_lease_is_renewed_again_and_again_until_told_to_stop(book: 
     clock.now += 1.0
     seen = len(book.beats)
     await until(lambda: len(book.beats) > seen)
-    lease.ensure()
+    lease.ensure(lease.term)
     stop.set()
     await asyncio.wait_for(keeping, 5)
 
@@ -140,7 +140,7 @@ async def test_while_the_database_is_away_the_lease_runs_out_and_is_not_taken_fo
     await until(lambda: len(book.beats) == 2)
     clock.now += 30.0
     with pytest.raises(LeaseLost):
-        lease.ensure()
+        lease.ensure(lease.term)
     stop.set()
     await asyncio.wait_for(keeping, 5)
 
@@ -151,7 +151,7 @@ async def test_a_lease_given_back_allows_nothing_more(book: Book) -> None:
     await lease.end()
     assert book.left == [lease.worker]
     with pytest.raises(LeaseLost):
-        lease.ensure()
+        lease.ensure(lease.term)
 
 
 async def test_a_lease_is_given_up_also_when_the_database_cannot_be_told(book: Book) -> None:
@@ -165,7 +165,36 @@ async def test_a_lease_is_given_up_also_when_the_database_cannot_be_told(book: B
     with pytest.raises(StorageUnavailable):
         await lease.end()
     with pytest.raises(LeaseLost):
-        lease.ensure()
+        lease.ensure(lease.term)
+
+
+async def test_what_was_claimed_before_the_lease_was_over_may_not_go_on_however_fresh_it_is_now(
+    book: Book, clock: Clock
+) -> None:
+    lease = lease_of(book, seconds=60.0)
+    await lease.begin()
+    term = lease.term
+    clock.now += 50.0
+    await lease.begin()
+    lease.ensure(term)
+    clock.now += 60.0
+    await lease.begin()
+    with pytest.raises(LeaseLost, match="was over for a while"):
+        lease.ensure(term)
+    lease.ensure(lease.term)
+
+
+async def test_a_renewal_whose_answer_comes_after_the_end_of_the_lease_may_have_come_too_late(
+    book: Book, clock: Clock
+) -> None:
+    lease = lease_of(book, seconds=60.0)
+    await lease.begin()
+    term = lease.term
+    clock.now += 55.0
+    book.slow = 10.0
+    await lease.begin()
+    with pytest.raises(LeaseLost, match="was over for a while"):
+        lease.ensure(term)
 
 
 def test_every_worker_has_a_name_of_its_own(book: Book) -> None:

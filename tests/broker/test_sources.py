@@ -46,7 +46,9 @@ async def ticketed(house: SmallHouse, worker: str = "worker") -> AsyncIterator[T
 
 async def soon(source: PolledLanes | TicketedLanes, most: int = 8, skip: tuple[str, ...] = ()) -> list[Claim]:
     """What a look gives that has a reason to come at once."""
-    return await asyncio.wait_for(source.claims(most, skip), 20)
+    async with asyncio.timeout(20):
+        await source.ready()
+        return await source.claims(most, skip, most)
 
 
 async def ticket(house: SmallHouse, *bodies: bytes, job: str = "order_import") -> None:
@@ -158,7 +160,7 @@ async def test_a_reader_that_failed_surfaces(house: SmallHouse, monkeypatch: pyt
         await house.transport.close()
         monkeypatch.setattr(sources, "LOOK_SECONDS", 0.05)
         with pytest.raises(TransportUnavailable):
-            await until(lambda: source.claims(8, ()))
+            await until(source.ready)
 
 
 async def test_a_lane_that_is_locked_for_a_moment_is_passed_over_and_stays_due(postgresql_database: str) -> None:
@@ -183,7 +185,7 @@ async def test_polled_lanes_leave_out_the_channels_that_have_enough(house: Small
     await house.order_event(1)
     await house.event("order.created", {"external_order_id": "2"}, channel="other")
     source = PolledLanes(house.ledger, "worker", list(HANDLERS), house.bell)
-    (claim,) = await source.claims(8, [house.channel_id])
+    (claim,) = await source.claims(8, [house.channel_id], 8)
     assert claim.lane.endswith("/order/2")
 
 

@@ -128,7 +128,7 @@ def test_F24_the_only_timer_of_the_embedded_default_stopped_over_an_instant_fire
 ) -> None:
     running = stack.start("up").works()
     for round_ in range(1, 4):
-        make_due(office, IMPORT, -0.5)
+        make_due(office, IMPORT, -2)
         with stopped(running):
             eventually(lambda: not fired(office), 10, "the instant passes")
         eventually(lambda: fired(office), 10, "the schedule fired")

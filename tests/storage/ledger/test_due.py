@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from broker.ledger import Claim
-from storage.ledger import SqlLedger
-from storage.tables import lanes
-from tests.storage.support import ALL_JOBS, Site, done, keys, order, retry, stock
+from broker.operations.values import NewChannel
+from storage.desk.setup import create_channel
+from storage.ledger import sql_ledger
+from storage.tables import channels, lanes
+from tests.storage.support import Site, done, keys, order, retry, stock
 
 
 async def crowd(site: Site, main: int, outlet: int) -> None:
@@ -52,13 +54,25 @@ async def test_channels_in_turn_get_equal_shares_the_longest_due_of_each_first(s
     assert sorted(keys(await site.claim(most=6))) == [["m0"], ["m1"], ["m2"], ["o0"], ["o1"], ["o2"]]
 
 
-async def test_when_all_that_is_due_fits_the_longest_due_come_first_again(site: Site) -> None:
-    await crowd(site, main=3, outlet=1)
-    assert len(await site.claim(most=100)) == 4
-    await site.admit(order("a"), order("b"))
-    site.clock.advance(1)
-    await site.admit(order("c", channel="outlet"))
-    assert by_channel(site, await site.claim(most=2)) == {"main": 2}
+async def test_no_channel_gets_more_than_its_part_of_a_claim(site: Site) -> None:
+    await crowd(site, main=9, outlet=2)
+    assert by_channel(site, await site.claim(most=8, each=5)) == {"main": 5, "outlet": 2}
+    assert by_channel(site, await site.claim(most=8, each=3)) == {"main": 3}
+
+
+async def test_a_channel_that_is_alone_gets_all_of_a_claim_and_a_second_one_is_noticed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_ledger, "LOOK_SECONDS", 0.0)
+    assert site.ledger.has_several_channels()
+    site.database.write(lambda connection: connection.execute(delete(channels).where(channels.c.code != "main")))
+    await site.admit(*(order(str(number)) for number in range(12)))
+    assert len(await site.claim(most=6, each=2)) == 6
+    assert not site.ledger.has_several_channels()
+    second = NewChannel("acme", "second", "Second", "bright_sites", "second.example.com", "token")
+    site.database.write(lambda connection: create_channel(connection, site.vault, second, 0))
+    assert len(await site.claim(most=6, each=2)) == 2
+    assert site.ledger.has_several_channels()
 
 
 async def test_every_lane_is_taken_once_when_channels_take_turns(site: Site) -> None:
@@ -104,10 +118,3 @@ async def test_a_lane_that_somebody_has_locked_is_passed_over(postgresql_site: S
         assert sorted(keys(await site.claim(skip=skip))) == [["2"], ["3"]]
         other.rollback()
     assert keys(await site.claim(skip=skip)) == [["1"]]
-
-
-async def test_processes_find_out_by_themselves_that_more_is_due_than_fits(site: Site) -> None:
-    await crowd(site, main=9, outlet=3)
-    other = SqlLedger(site.database, site.directory, site.clock)
-    assert by_channel(site, await other.claim("w2", ALL_JOBS, 2)) == {"main": 2}
-    assert by_channel(site, await other.claim("w2", ALL_JOBS, 2)) == {"main": 1, "outlet": 1}

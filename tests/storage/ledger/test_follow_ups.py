@@ -13,7 +13,7 @@ from tests.storage.support import ALL_JOBS, Site, done, ended, keys, order
 
 NEXT = FollowUp("order.updated", "follow-1", {"external_order_id": "2"})
 MORE = Effects(follow_ups=(NEXT,))
-READY = Hands("w1", frozenset(ALL_JOBS), room=100, share=100)
+READY = Hands("w1", frozenset(ALL_JOBS), room=100)
 
 
 async def test_a_follow_up_becomes_a_message_of_the_same_story(site: Site) -> None:

@@ -94,7 +94,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """Events come in at a worker that has room for some lanes, or for none."""
         self._tell_time_apart()
         events = [order(name, more) if kind == "order" else stock(name, more) for kind, name, more in wanted]
-        hands = Hands(worker, frozenset(ALL_JOBS), room, share=room)
+        hands = Hands(worker, frozenset(ALL_JOBS), room)
         before = self.model.lanes()
         taken = self.do(self.site.ledger.take_in(events, (), hands))
         ids = {row.message_id: row.id for row in self.site.rows(deliveries)}

@@ -12,7 +12,7 @@ from domain.outcomes import Effects, FollowUp
 from storage.tables import deliveries, lanes, messages
 from tests.storage.support import AFTER_A_CRASH, ALL_JOBS, Site, done, keys, order, park, retry, stock, tick
 
-READY = Hands("w1", frozenset(ALL_JOBS), room=100, share=100)
+READY = Hands("w1", frozenset(ALL_JOBS), room=100)
 
 
 async def take_in(site: Site, *events: Any, **hands: Any) -> TakenIn:
@@ -68,9 +68,9 @@ async def test_no_more_lanes_come_than_there_is_room_for(site: Site) -> None:
     assert len(await site.claim("w2")) == 2
 
 
-async def test_a_channel_gets_no_more_than_its_share_with_what_it_has(site: Site) -> None:
+async def test_a_channel_gets_no_more_than_its_share_of_the_room_with_what_it_has(site: Site) -> None:
     events = [order(str(number)) for number in range(4)] + [order("9", channel="outlet")]
-    taken = await take_in(site, *events, share=3, busy={site.main: 1})
+    taken = await take_in(site, *events, room=5, greed=1.0, busy={site.main: 1})
     assert sorted(keys(taken.claims)) == [["0"], ["1"], ["9"]]
 
 

@@ -1,0 +1,149 @@
+"""The slots of a worker: how many lanes may be in flight, of one channel and of all.
+
+**Of all**: by Little's law a shop that answers in ``s`` seconds needs ``rate * s`` calls in flight to be called
+``rate`` times a second. More than that only makes everything wait longer, the lanes of other channels first of all. So
+the slots follow what was measured; the fastest run of a channel is taken, because slower ones may have waited for
+ourselves. Runs that hang wait for a shop and burden nobody: beside them there are slots for others, up to the capacity.
+
+**Of one channel**: dynamic thresholds, as switches share their buffers (Choudhury and Hahne, 1998): no more than
+``greed`` times what is still free. However many channels want all, a part stays free for those who want little.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+LEAST = 48
+"""Slots that are there however fast the shops are: claiming, calling and settling overlap."""
+WINDOW_SECONDS = 1.0
+HEADROOM = 2.0
+SLOWEST_DECLINE = 0.8
+"""A window that had little to do takes away no more than a fifth of the slots."""
+HANGING_SECONDS = 1.0
+CLAIM_PART = 6
+"""A claim is worth its transaction when this part of the slots is free."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slot:
+    """The place of one lane in flight."""
+
+    channel_id: str
+    began: float
+
+
+class Slots:
+    """Counts lanes in flight. ``capacity`` is the largest number of slots, ``share`` the part of them that one of
+    several channels has when no other wants any; ``several`` tells whether there is more than one channel.
+    """
+
+    def __init__(self, capacity: int, share: float, several: Callable[[], bool]) -> None:
+        self._capacity = capacity
+        self._greed = share / (1.0 - share) if share < 1.0 else math.inf
+        self._several = several
+        self._measured = float(min(capacity, LEAST))
+        self._slots: dict[Slot, None] = {}
+        self._busy: Counter[str] = Counter()
+        self._promised = 0
+        self._runs: Counter[str] = Counter()
+        self._fastest: dict[str, float] = {}
+        self._window_began = time.monotonic()
+
+    @property
+    def greed(self) -> float:
+        """How many lanes one channel may have for each slot that is free; infinite where it is the only channel."""
+        return self._greed if self._several() else math.inf
+
+    @property
+    def limit(self) -> int:
+        """How many lanes may be in flight now."""
+        return min(self._capacity, int(self._measured) + self._hanging())
+
+    @property
+    def room(self) -> int:
+        """How many more lanes may begin, besides those that are promised."""
+        return max(0, self.limit - len(self._slots) - self._promised)
+
+    @property
+    def worth_a_claim(self) -> bool:
+        """Whether enough slots are free to claim lanes for them."""
+        return self.room >= self._part
+
+    @property
+    def _part(self) -> int:
+        return max(1, self.limit // CLAIM_PART)
+
+    def allowance(self, channel_id: str = "") -> int:
+        """How many more lanes a channel may begin, if no other does; without an id: one that has none in flight."""
+        room, greed, busy = self.room, self.greed, self._busy.get(channel_id, 0)
+        if math.isinf(greed):
+            return room
+        return max(0, min(room, math.ceil((greed * (room + 1) - busy + 1) / (1 + greed)) - 1))
+
+    def crowded(self) -> list[str]:
+        """Channels that are left out of claims: they may begin no more, or have most slots and may begin too few to be
+        worth it.
+        """
+        return [channel_id for channel_id in self._busy if self.is_crowded(channel_id)]
+
+    def is_crowded(self, channel_id: str) -> bool:
+        """Whether a channel is left out of claims."""
+        allowed = self.allowance(channel_id)
+        return not allowed or (allowed < self._part and self._busy[channel_id] > self.room)
+
+    def busy(self) -> dict[str, int]:
+        """Lanes in flight by channel."""
+        return dict(self._busy)
+
+    def promise(self, count: int) -> None:
+        """Keep so many slots for lanes that may be on their way to this worker."""
+        self._promised += count
+
+    def redeem(self, count: int) -> None:
+        """Hear that what was promised is here, or will not come."""
+        self._promised -= count
+
+    def take(self, channel_id: str) -> Slot:
+        """A lane of this channel begins."""
+        slot = Slot(channel_id, time.monotonic())
+        self._slots[slot] = None
+        self._busy[channel_id] += 1
+        return slot
+
+    def free(self, slot: Slot) -> None:
+        """The lane has ended."""
+        del self._slots[slot]
+        self._busy[slot.channel_id] -= 1
+        if not self._busy[slot.channel_id]:
+            del self._busy[slot.channel_id]
+
+    def learn(self, channel_id: str, calls: Sequence[float]) -> None:
+        """A run has made calls that took so many seconds each."""
+        if not calls:
+            return
+        taken = sum(calls)
+        self._runs[channel_id] += 1
+        self._fastest[channel_id] = min(self._fastest.get(channel_id, taken), taken)
+        now = time.monotonic()
+        if now - self._window_began >= WINDOW_SECONDS:
+            self._measure(now - self._window_began)
+            self._window_began = now
+
+    def _measure(self, seconds: float) -> None:
+        calling = sum(count / seconds * self._fastest[channel_id] for channel_id, count in self._runs.items())
+        self._measured = min(float(self._capacity), max(LEAST + HEADROOM * calling, self._measured * SLOWEST_DECLINE))
+        self._runs.clear()
+        self._fastest.clear()
+
+    def _hanging(self) -> int:
+        """How many have been in flight for so long that they can only be waiting."""
+        before, count = time.monotonic() - HANGING_SECONDS, 0
+        for slot in self._slots:
+            if slot.began > before:
+                break
+            count += 1
+        return count

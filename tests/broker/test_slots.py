@@ -1,0 +1,156 @@
+"""Slots: how many lanes a worker has in flight, and how channels share them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker import slots as module
+from broker.slots import LEAST, Slot, Slots
+
+
+class Clock:
+    """A monotonic clock that goes when told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(module, "time", made)
+    return made
+
+
+def some(capacity: int = 200, share: float = 0.75, *, several: bool = True) -> Slots:
+    return Slots(capacity, share, lambda: several)
+
+
+def fill(slots: Slots, channel: str) -> list[Slot]:
+    """A channel takes all it is allowed."""
+    return [slots.take(channel) for _ in range(slots.allowance(channel))]
+
+
+def test_there_are_a_few_slots_at_first_and_never_more_than_the_capacity() -> None:
+    assert some().room == LEAST
+    assert some(capacity=3).room == 3
+
+
+def test_a_channel_that_is_alone_may_have_all() -> None:
+    slots = some(several=False)
+    assert len(fill(slots, "a")) == LEAST
+    assert slots.room == 0
+
+
+def test_one_of_several_channels_may_have_its_share_and_leaves_the_rest_free() -> None:
+    slots = some()
+    assert len(fill(slots, "a")) == LEAST * 3 // 4
+    assert slots.crowded() == ["a"]
+    assert slots.allowance("b") > 0
+
+
+@given(wanting=st.integers(1, 6))
+def test_however_many_channels_want_all_a_part_stays_free_for_the_next(wanting: int) -> None:
+    slots = some()
+    taken = {str(at): fill(slots, str(at)) for at in range(wanting)}
+    for _ in range(LEAST):
+        # Runs end, and whoever is allowed to takes the slot again.
+        for channel, mine in taken.items():
+            if mine:
+                slots.free(mine.pop())
+            if slots.allowance(channel):
+                mine.append(slots.take(channel))
+    assert slots.room >= LEAST // (1 + 3 * wanting)
+    assert slots.allowance("another") > 0
+
+
+@given(capacity=st.integers(1, 60), takes=st.lists(st.sampled_from("abc"), max_size=80))
+def test_what_is_allowed_fits_and_keeps_the_channel_within_its_greed(capacity: int, takes: list[str]) -> None:
+    slots = some(capacity)
+    for channel in takes:
+        allowed = slots.allowance(channel)
+        assert 0 <= allowed <= slots.room
+        if allowed:
+            assert slots.busy().get(channel, 0) < slots.greed * slots.room
+            slots.take(channel)
+
+
+def test_a_crowded_channel_is_claimed_again_when_that_is_worth_it() -> None:
+    slots = some()
+    taken = fill(slots, "a")
+    slots.free(taken.pop())
+    assert slots.allowance("a") > 0
+    assert slots.is_crowded("a")
+    while slots.is_crowded("a"):
+        slots.free(taken.pop())
+    assert slots.allowance("a") >= LEAST // module.CLAIM_PART
+
+
+def test_a_channel_with_little_in_flight_is_not_crowded_by_another_that_has_much() -> None:
+    slots = some()
+    slots.take("b")
+    fill(slots, "a")
+    assert slots.crowded() == ["a"]
+
+
+def test_what_is_promised_is_kept_until_it_is_here_or_will_not_come() -> None:
+    slots = some(capacity=10)
+    slots.promise(7)
+    assert slots.room == 3
+    slots.redeem(7)
+    assert slots.room == 10
+
+
+def test_a_slow_shop_gets_more_slots_second_by_second_and_a_fast_one_gives_them_back(clock: Clock) -> None:
+    slots = some(several=False)
+    seen = [slots.limit]
+    for _ in range(6):
+        # As many runs as fit, half a second each.
+        for _ in range(2 * slots.limit):
+            slots.learn("a", [0.2, 0.3])
+        clock.now += 1.0
+        slots.learn("a", [0.5])
+        seen.append(slots.limit)
+    assert seen == sorted(seen)
+    assert seen[-1] == 200
+    for _ in range(20):
+        for _ in range(1000):
+            slots.learn("a", [0.001])
+        clock.now += 1.0
+        slots.learn("a", [0.001])
+    assert slots.limit <= LEAST + 3
+
+
+def test_calls_that_only_some_runs_wait_long_for_do_not_widen(clock: Clock) -> None:
+    slots = some()
+    slots.learn("a", [0.001])
+    for _ in range(1000):
+        slots.learn("a", [3.0])
+    clock.now += 1.0
+    slots.learn("a", [3.0])
+    assert slots.limit <= LEAST + 3
+
+
+def test_runs_without_a_call_teach_nothing(clock: Clock) -> None:
+    slots = some()
+    clock.now += 5.0
+    slots.learn("a", [])
+    assert slots.limit == LEAST
+
+
+def test_runs_that_hang_have_slots_of_their_own_up_to_the_capacity(clock: Clock) -> None:
+    slots = some(capacity=100, several=False)
+    hanging = fill(slots, "a")
+    clock.now += 1.1
+    assert (slots.limit, slots.room) == (2 * LEAST, LEAST)
+    fill(slots, "a")
+    clock.now += 1.1
+    assert slots.room == 100 - 2 * LEAST
+    for slot in hanging:
+        slots.free(slot)
+    assert slots.limit == 2 * LEAST
