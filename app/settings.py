@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8380, ge=0, le=65535)
     metrics_port: int = Field(default=0, ge=0, le=65535)
-    capacity: int = Field(default=200, ge=1, le=1000)
+    capacity: int = Field(default=400, ge=1, le=1000)
     lease_seconds: float = Field(default=60.0, ge=5.0, le=3600.0)
     call_seconds: float = Field(default=30.0, ge=1.0, le=300.0)
     log: Literal["debug", "info", "warning", "error"] = "info"

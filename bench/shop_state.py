@@ -86,6 +86,7 @@ class ShopState:
         self.shipments: dict[int, list[bytes]] = {}
         self.notes: dict[str, int] = {}
         self.created = 0
+        self.falls = 0
 
     def order(self, number: int) -> bytes | None:
         """The order's document, None when there is no such order."""
@@ -160,11 +161,13 @@ class ShopState:
             "shipments": self.created,
             "duplicates": self.created - len(self.notes),
             "stock_writes": sum(self.writes),
+            "stock_falls": self.falls,
             "skus_written": sum(1 for times in self.writes if times),
             "orders_updated": len(self.statuses),
         }
 
     def _set(self, at: int, quantity: int) -> None:
+        self.falls += quantity < self.stock[at]
         self.stock[at] = quantity
         self.writes[at] += 1
 

@@ -19,6 +19,7 @@ POINTS = (
 )
 """Every point there is. ``TOWPATH_CRASH_AT=name`` ends the process there, ``name:N`` on the Nth passage."""
 
+WANTED = os.environ.get("TOWPATH_CRASH_AT", "")
 _passages: dict[str, int] = {}
 
 
@@ -27,10 +28,9 @@ def crash_point(name: str) -> None:
 
     With ``TOWPATH_CRASH_ONCE_FILE`` set, the crash happens only while that file does not exist, and makes it.
     """
-    wanted = os.environ.get("TOWPATH_CRASH_AT")
-    if not wanted:
+    if not WANTED:
         return
-    point, _, count = wanted.partition(":")
+    point, _, count = WANTED.partition(":")
     if point != name:
         return
     _passages[name] = _passages.get(name, 0) + 1

@@ -1,9 +1,10 @@
 """The slots of a worker: how many lanes may be in flight, of one channel and of all.
 
-**Of all**: by Little's law a shop that answers in ``s`` seconds needs ``rate * s`` calls in flight to be called
-``rate`` times a second. More than that only makes everything wait longer, the lanes of other channels first of all. So
-the slots follow what was measured; the fastest run of a channel is taken, because slower ones may have waited for
-ourselves. Runs that hang wait for a shop and burden nobody: beside them there are slots for others, up to the capacity.
+**Of all**: a channel that is alone has all slots. Where there are several, by Little's law a shop that answers in ``s``
+seconds needs ``rate * s`` calls in flight to be called ``rate`` times a second, and more would only make everything
+wait longer, the lanes of other channels first of all. So the slots follow what was measured; the fastest run of a
+channel is taken, because slower ones may have waited for ourselves. Runs that hang wait for a shop and burden nobody:
+beside them there are slots for others, up to the capacity.
 
 **Of one channel**: dynamic thresholds, as switches share their buffers (Choudhury and Hahne, 1998): no more than
 ``greed`` times what is still free. However many channels want all, a part stays free for those who want little.
@@ -17,8 +18,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-LEAST = 48
-"""Slots that are there however fast the shops are: claiming, calling and settling overlap."""
+LEAST = 64
+"""Slots that there are with several channels, however fast their shops: claiming, calling and settling overlap."""
 WINDOW_SECONDS = 1.0
 HEADROOM = 2.0
 SLOWEST_DECLINE = 0.8
@@ -61,6 +62,8 @@ class Slots:
     @property
     def limit(self) -> int:
         """How many lanes may be in flight now."""
+        if not self._several():
+            return self._capacity
         return min(self._capacity, int(self._measured) + self._hanging())
 
     @property

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, Text, bindparam, select, update
+from sqlalchemy import BigInteger, Connection, FromClause, Row, Text, bindparam, select, true, update
 
 from broker.ledger import Claim, Delivery
 from domain.states import LaneKind
 from storage.bulk import BulkUpdate, Fixed, Statement, as_json, values_of, word
 from storage.ledger.due import due, due_in_turn, due_suspect
 from storage.ledger.rows import delivery_query, to_delivery
-from storage.tables import deliveries, lanes
+from storage.tables import deliveries, lanes, messages
 
 BULK_LIMIT = 2000
 """Deliveries of a bulk lane taken at once."""
@@ -80,10 +80,23 @@ def _take(dialect: str) -> Statement:
 
 def _heads(dialect: str) -> Statement:
     given = values_of(dialect)
+    if dialect == "postgresql":
+        return _heads_one_by_one(given)
     other = deliveries.alias("other")
     first = select(other.c.id).where(other.c.lane == given.c.value, other.c.state == word("open"))
     first = first.order_by(other.c.seq).limit(1).correlate(given)
     return delivery_query().join(given, deliveries.c.id == first.scalar_subquery())
+
+
+def _heads_one_by_one(given: FromClause) -> Statement:
+    """With a limit in each step, so that PostgreSQL looks up row by row: while it knows little of a table, it would
+    rather read all of it.
+    """
+    mine = (deliveries.c.lane == given.c.value) & (deliveries.c.state == word("open"))
+    first = select(deliveries).where(mine).order_by(deliveries.c.seq).limit(1).correlate(given).lateral("head")
+    parts = (messages.c.body, messages.c.correlation_id, messages.c.trace_id)
+    told = select(*parts).where(messages.c.id == first.c.message_id).limit(1).correlate(first).lateral("told")
+    return select(first, told).select_from(given.join(first, true()).join(told, true()))
 
 
 _TAKE, _HEADS = Fixed(_take), Fixed(_heads)

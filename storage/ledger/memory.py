@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Text, exists, select
+from sqlalchemy import Connection, Text, select
 
 from broker.ledger import ParcelPast
 from domain.channels import Channel
@@ -141,8 +141,10 @@ def _parcels(connection: Connection, asked: Sequence[_Parcel]) -> dict[_Parcel, 
 def _past(dialect: str) -> Statement:
     given = rows_of(dialect, _PARCEL)
     mine = (shipments.c.channel_id == given.c.channel_id) & (shipments.c.shipment_id == given.c.shipment_id)
+    # Limits, so that PostgreSQL looks up row by row: while it knows little of a table, it would rather read all of it.
+    sent_as = select(shipments.c.external_shipment_id).where(mine).limit(1).correlate(given).scalar_subquery()
     doubted = (
-        exists()
+        select(deliveries.c.id)
         .where(
             deliveries.c.account_id == given.c.account_id,
             deliveries.c.business_key == given.c.order_id,
@@ -151,10 +153,12 @@ def _past(dialect: str) -> Statement:
             deliveries.c.state.in_(("unknown", "dead", "discarded")),
             deliveries.c.unsure,
         )
+        .limit(1)
         .correlate(given)
+        .scalar_subquery()
     )
     columns = [given.c[name] for name in _PARCEL]
-    return select(*columns, shipments.c.external_shipment_id, doubted).select_from(given.outerjoin(shipments, mine))
+    return select(*columns, sent_as, doubted.is_not(None)).select_from(given)
 
 
 _PARCELS = Fixed(_past)

@@ -55,7 +55,7 @@ def _statement() -> str:
         ), dropped AS (
             DELETE FROM lanes USING mine WHERE lanes.key = f_lane AND lanes.next_seq = f_seq RETURNING lanes.key
         )
-        SELECT held.key, dropped.key IS NOT NULL FROM held LEFT JOIN dropped ON dropped.key = held.key
+        SELECT held.key, held.key IN (SELECT dropped.key FROM dropped) FROM held
     """  # noqa: S608 - made of our own tables' columns
 
 
