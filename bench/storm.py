@@ -23,6 +23,8 @@ COPIES = 0.1
 LATE = 0.125
 LATEST = 2000
 PATIENCE = 900.0
+SHOWN = 100
+"""No SKU is so near zero that its change would be sent at once."""
 _CLOCK = """
     SELECT (SELECT max(settled_at) FROM deliveries)
          - (SELECT min(received_at) FROM messages WHERE event_id <> 'warm')"""
@@ -87,12 +89,12 @@ def make_storm(changes: int, products: int, variants: int, seed: int = 1) -> Sto
     copies = [(place + rng.uniform(0, LATEST), event) for place, event in rng.sample(made, changes - distinct)]
     ordered = sorted([*made, *copies], key=lambda pair: pair[0])
     return Storm(
-        tuple(event for _, event in ordered), {sku: 10 * version for sku, version in versions.items()}, distinct
+        tuple(event for _, event in ordered), {sku: SHOWN + 10 * version for sku, version in versions.items()}, distinct
     )
 
 
 def _outgoing(event_id: str, sku: str, version: int) -> Outgoing:
-    data = {"sku": sku, "warehouse": "main", "total": 10 * version + 3, "allocated": 3, "version": version}
+    data = {"sku": sku, "warehouse": "main", "total": SHOWN + 10 * version + 3, "allocated": 3, "version": version}
     event = Envelope(
         id=event_id, source="oms.example.com/stock", type="stock.changed", account=ACCOUNT, channel=CHANNEL, data=data
     )

@@ -19,7 +19,7 @@ import structlog
 from broker.bell import Bell
 from broker.crash import crash_point
 from broker.decode import decode, rejection_of
-from broker.ledger import Admission, Claim, Hands, Incoming, Ledger, Rejection
+from broker.ledger import Claim, Hands, Incoming, Ledger, Rejection, TakenIn
 from broker.meters import Meters
 from broker.topology import DEAD, INBOX, JOB_QUEUE_PREFIX, UNROUTED
 from broker.transports.seam import Subscription, Taken, Transport
@@ -88,24 +88,26 @@ class Intake:
     async def _admit(self, subscription: Subscription, batch: Sequence[Taken], stop: asyncio.Event) -> None:
         """Store a batch, however long the database stays away; acknowledge it only then."""
         events, rejections = sort_out(batch)
-        answers = await self._store(events, rejections, stop)
-        if answers is None:
+        taken = await self._store(events, rejections, stop)
+        if taken is None:
             return
         refused = [
             Rejection(incoming.body, answer.error, INBOX, incoming.envelope.routing_key)
-            for incoming, answer in zip(events, answers, strict=True)
+            for incoming, answer in zip(events, taken.answers, strict=True)
             if answer.error is not None
         ]
         if refused and await self._store((), refused, stop) is None:
             return
         crash_point("intake.after_commit")
-        self._meters.admitted(answers, len(rejections))
+        self._meters.admitted(taken.answers, len(rejections))
         await subscription.acknowledge(batch)
-        self._bell.ring()
+        if len(taken.claims) < sum(len(answer.jobs) for answer in taken.answers):
+            # Somebody must be told of what did not begin at once.
+            self._bell.ring()
 
     async def _store(
         self, events: Sequence[Incoming], rejections: Sequence[Rejection], stop: asyncio.Event
-    ) -> list[Admission] | None:
+    ) -> TakenIn | None:
         """Admit again and again until the database took it; nothing where ``stop`` came first."""
         while not stop.is_set():
             try:
@@ -115,9 +117,9 @@ class Intake:
                 await asyncio.sleep(AWAY_SECONDS)
         return None
 
-    async def _take_in(self, events: Sequence[Incoming], rejections: Sequence[Rejection]) -> list[Admission]:
+    async def _take_in(self, events: Sequence[Incoming], rejections: Sequence[Rejection]) -> TakenIn:
         if self._taker is None or not events:
-            return await self._ledger.admit(events, rejections)
+            return TakenIn(await self._ledger.admit(events, rejections))
         async with self._taker.claiming:
             try:
                 taken = await self._ledger.take_in(events, rejections, self._taker.hands())
@@ -125,7 +127,7 @@ class Intake:
                 self._taker.miss()
                 raise
             self._taker.begin(taken.claims)
-            return taken.answers
+            return taken
 
 
 def sort_out(batch: Sequence[Taken]) -> tuple[list[Incoming], list[Rejection]]:

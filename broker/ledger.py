@@ -78,12 +78,23 @@ class Hands:
 
 
 @dataclass(frozen=True, slots=True)
+class ParcelPast:
+    """``sent_as`` is the shop's shipment id of a parcel that the shop already has; ``doubted`` says that a shipment of
+    its order ended without our knowing if it reached the shop.
+    """
+
+    sent_as: str | None = None
+    doubted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One message for one job type and one channel, taken up for an attempt.
 
     ``unsure`` is true when an earlier attempt ended in a way that may have written to the shop (crash, timeout):
     the handler must read back first. ``seq`` is its place in its lane; ``attempt`` counts from 1; ``failures`` counts
-    what the retry budget has spent. ``event`` is the decoded ``body`` where it is at hand.
+    what the retry budget has spent. ``event`` is the decoded ``body`` where it is at hand, ``past`` what was known of
+    its parcel when it was claimed, where that was looked up at once.
     """
 
     id: str
@@ -105,6 +116,7 @@ class Delivery:
     created_at: datetime
     body: bytes
     event: tuple[Envelope, Payload] | None = field(default=None, compare=False, repr=False)
+    past: ParcelPast | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,16 +197,6 @@ class Unsent:
     id: str
     routing_key: str
     body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ParcelPast:
-    """``sent_as`` is the shop's shipment id of a parcel that the shop already has; ``doubted`` says that a shipment of
-    its order ended without our knowing if it reached the shop.
-    """
-
-    sent_as: str | None = None
-    doubted: bool = False
 
 
 class Memory(Protocol):

@@ -21,7 +21,9 @@ async def shipment_export(run: Run) -> Outcome:
     """
     payload = run.item.payload
     assert isinstance(payload, ShipmentCreated)
-    past = await run.memory.parcel_past(run.channel, payload.shipment_id, payload.external_order_id)
+    past = run.item.delivery.past
+    if past is None:
+        past = await run.memory.parcel_past(run.channel, payload.shipment_id, payload.external_order_id)
     if past.sent_as is not None:
         return Skipped(f"Shipment {payload.shipment_id} is already in the shop as {past.sent_as}.", "already_sent")
     lines = await _line_ids(run, payload)

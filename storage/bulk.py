@@ -13,6 +13,7 @@ from typing import Any
 from pydantic_core import to_json
 from sqlalchemy import (
     JSON,
+    Column,
     ColumnElement,
     Connection,
     CursorResult,
@@ -31,6 +32,7 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    true,
 )
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.postgresql import psycopg
@@ -141,6 +143,19 @@ def values_of(dialect: str, parameter: str = "values") -> FromClause:
         texts = func.json_array_elements_text(cast(given, JSON)).table_valued(column("value", Text))
         return texts.render_derived("given")
     return func.json_each(given).table_valued(column("value", Text)).alias("given")
+
+
+def looked_up(
+    dialect: str, given: FromClause, table: Table, condition: ColumnElement[bool], columns: Sequence[Column[Any]]
+) -> Select[Any]:
+    """The rows of ``table`` that belong to each row of ``given``, looked up one by one by the index for ``condition``.
+
+    PostgreSQL would rather read all of a table of which it knows little; it does not look into a part with an OFFSET.
+    """
+    if dialect != "postgresql":
+        return select(*columns).select_from(given.join(table, condition))
+    found = select(*columns).where(condition).correlate(given).offset(literal_column("0")).lateral("found")
+    return select(found).select_from(given.join(found, true()))
 
 
 def as_json(rows: Sequence[Any]) -> str:

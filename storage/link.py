@@ -43,6 +43,10 @@ class Link:
     def _open(self) -> Connection:
         connection = self._engine.connect()
         if not self._reading:
+            if connection.dialect.name == "postgresql":
+                # What is written is found by an index; while PostgreSQL knows little of a table, it would read it all.
+                connection.exec_driver_sql("SET enable_seqscan = off")
+                connection.commit()
             return connection
         if connection.dialect.name == "postgresql":
             # Each question is one statement: a transaction around it would be two more trips to the server.

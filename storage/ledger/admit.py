@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, select
 
-from broker.ledger import Admission, Claim, Hands, Incoming, Rejection, TakenIn
+from broker.ledger import Admission, Claim, Hands, Incoming, ParcelPast, Rejection, TakenIn
 from domain.channels import Channel
-from domain.envelope import Envelope, read_back
-from domain.errors import IdentityConflict, InputError, UnknownName
-from domain.events import Payload, StockChanged, Tick, business_key
+from domain.errors import InputError, UnknownName
+from domain.events import Payload, ShipmentCreated, StockChanged, Tick, business_key
 from domain.ids import new_id
 from domain.jobs import JobType, Place, jobs_for, place_of
 from domain.moments import from_micros, to_micros
 from domain.states import LaneKind
 from domain.stock import NEAR_ZERO, StockLevel, is_newer
 from domain.synclog import Trigger
-from storage.bulk import BulkInsert
 from storage.directory import Directory, Snapshot
+from storage.ledger.identity import Event, digest_of, store_messages
 from storage.ledger.lines import NOBODY, PACE, Lined, Newcomer, first_token, line_up
+from storage.ledger.parcels import ParcelKey, parcel_pasts
 from storage.ledger.records import remember_levels
+from storage.ledger.rejections import file_rejections
 from storage.ledger.rows import to_delivery
-from storage.sql import chunks, upsert
-from storage.tables import messages, orders, rejections
-
-
-@dataclass(slots=True)
-class _Event:
-    """An incoming event that passed its checks, with the row it becomes."""
-
-    incoming: Incoming
-    channels: tuple[Channel, ...]
-    row: dict[str, Any]
-    admission: Admission | None = None
+from storage.tables import orders
 
 
 def admit(
@@ -54,8 +42,8 @@ def admit(
     """
     known = directory.named(connection, [(each.envelope.account, each.envelope.channel) for each in batch])
     checked = [_check(connection, known, incoming, now) for incoming in batch]
-    events = [entry for entry in checked if isinstance(entry, _Event)]
-    _store_messages(connection, events)
+    events = [entry for entry in checked if isinstance(entry, Event)]
+    store_messages(connection, events)
     fresh = [event for event in events if event.admission is None]
     remember_levels(connection, _newest_levels(fresh))
     lined = line_up(connection, [newcomer for event in fresh for newcomer in _newcomers(event)], now, hands)
@@ -63,27 +51,44 @@ def admit(
         event.admission = Admission(event.row["id"], jobs=tuple(lined.jobs.get(event.row["id"], ())))
     file_rejections(connection, rejected, now)
     answers = [
-        entry.admission or Admission() if isinstance(entry, _Event) else Admission(error=entry) for entry in checked
+        entry.admission or Admission() if isinstance(entry, Event) else Admission(error=entry) for entry in checked
     ]
-    return TakenIn(answers, _in_hand(lined, fresh, now))
+    return TakenIn(answers, _in_hand(connection, lined, fresh, now))
 
 
-def _in_hand(lined: Lined, events: Sequence[_Event], now: int) -> list[Claim]:
+def _in_hand(connection: Connection, lined: Lined, events: Sequence[Event], now: int) -> list[Claim]:
     """The lanes that began in a worker's hand, as if it had claimed them."""
-    by_message = {event.row["id"]: event for event in events} if lined.in_hand else {}
+    if not lined.in_hand:
+        return []
+    by_message = {event.row["id"]: event for event in events}
+    pasts = _pasts(connection, lined, by_message)
     claims = []
     for lane, row in lined.in_hand.items():
         event = by_message[row["message_id"]]
         incoming = event.incoming
-        head = to_delivery({**event.row, **row, **_FRESH, "event": (incoming.envelope, incoming.payload)})
+        told = {"event": (incoming.envelope, incoming.payload), "past": pasts.get(lane)}
+        head = to_delivery({**event.row, **row, **_FRESH, **told})
         claims.append(Claim(lane, LaneKind.FIFO, first_token(now), row["channel_id"], row["job_type"], 0, (head,)))
     return claims
+
+
+def _pasts(connection: Connection, lined: Lined, events: Mapping[str, Event]) -> dict[str, ParcelPast]:
+    """What is known of the parcels among the first deliveries of these lanes: looked up here, it costs its run no trip
+    to the database, and the lane is in our hand already.
+    """
+    asked: dict[str, ParcelKey] = {}
+    for lane, row in lined.in_hand.items():
+        payload = events[row["message_id"]].incoming.payload
+        if isinstance(payload, ShipmentCreated):
+            asked[lane] = (row["account_id"], row["channel_id"], payload.shipment_id, payload.external_order_id)
+    known = parcel_pasts(connection, list(asked.values())) if asked else {}
+    return {lane: known[parcel] for lane, parcel in asked.items()}
 
 
 _FRESH = {"attempts": 0, "failures": 0, "unsure": False, "cause": ""}
 
 
-def _newest_levels(events: Sequence[_Event]) -> list[tuple[str, StockLevel]]:
+def _newest_levels(events: Sequence[Event]) -> list[tuple[str, StockLevel]]:
     """The newest stock level of each account, SKU and warehouse among new events."""
     newest: dict[tuple[str, str, str], StockLevel] = {}
     for event in events:
@@ -101,11 +106,11 @@ def _newest_levels(events: Sequence[_Event]) -> list[tuple[str, StockLevel]]:
     return [(place[0], level) for place, level in newest.items()]
 
 
-def _check(connection: Connection, known: Snapshot, incoming: Incoming, now: int) -> _Event | InputError:
+def _check(connection: Connection, known: Snapshot, incoming: Incoming, now: int) -> Event | InputError:
     """Resolve account and channels."""
     try:
         account = known.account(incoming.envelope.account)
-        return _Event(incoming, _concerned(connection, known, incoming), _message_row(incoming, account.id, now))
+        return Event(incoming, _concerned(connection, known, incoming), _message_row(incoming, account.id, now))
     except UnknownName as error:
         return error
 
@@ -150,83 +155,12 @@ def _message_row(incoming: Incoming, account_id: str, now: int) -> dict[str, Any
         "trigger": str(incoming.trigger),
         "event_time": to_micros(envelope.time) if envelope.time else now,
         "received_at": now,
-        "digest": _digest(incoming.body),
+        "digest": digest_of(incoming.body),
         "body": incoming.body,
     }
 
 
-def _digest(body: bytes) -> bytes:
-    return hashlib.blake2b(body, digest_size=16).digest()
-
-
-def _meaning(envelope: Envelope) -> dict[str, Any]:
-    """What is equal for copies of an event, however their JSON is spaced or ordered, and whenever they were sent."""
-    return envelope.model_dump(mode="json", exclude={"time", "traceparent"}, exclude_none=True)
-
-
-def _store_messages(connection: Connection, events: Sequence[_Event]) -> None:
-    """Insert what is new; mark copies as duplicates and conflicting copies as refused."""
-    if not events:
-        return
-    stored = set(_MESSAGES.run(connection, [event.row for event in events]).scalars())
-    copies = [event for event in events if event.row["id"] not in stored]
-    if not copies:
-        return
-    earlier = _earlier(connection, copies)
-    for event in copies:
-        message_id, digest, body = earlier[event.row["account_id"], event.row["source"], event.row["event_id"]]
-        if digest == event.row["digest"] or _meaning(read_back(body)) == _meaning(event.incoming.envelope):
-            event.admission = Admission(message_id, duplicate=True)
-            continue
-        event.admission = Admission(
-            message_id,
-            error=IdentityConflict(
-                f"Event {event.row['event_id']!r} of {event.row['source']!r} came before with another body "
-                f"(message {message_id}). A changed event needs a new id."
-            ),
-        )
-    counted = [
-        {"b_id": event.admission.message_id} for event in copies if event.admission and event.admission.duplicate
-    ]
-    if counted:
-        connection.execute(
-            update(messages).where(messages.c.id == bindparam("b_id")).values(copies=messages.c.copies + 1),
-            counted,
-        )
-
-
-_MESSAGES = BulkInsert(
-    messages,
-    [each.name for each in messages.columns if each.name != "copies"],
-    lambda statement: statement.on_conflict_do_nothing(index_elements=["account_id", "source", "event_id"]).returning(
-        messages.c.id
-    ),
-)
-
-
-def _earlier(connection: Connection, copies: Sequence[_Event]) -> dict[tuple[str, str, str], tuple[str, bytes, bytes]]:
-    found: dict[tuple[str, str, str], tuple[str, bytes, bytes]] = {}
-    for part in chunks(copies):
-        wanted = {event.row["event_id"] for event in part}
-        query = select(
-            messages.c.id,
-            messages.c.account_id,
-            messages.c.source,
-            messages.c.event_id,
-            messages.c.digest,
-            messages.c.body,
-        )
-        query = query.where(
-            messages.c.account_id.in_({event.row["account_id"] for event in part}),
-            messages.c.source.in_({event.row["source"] for event in part}),
-            messages.c.event_id.in_(wanted),
-        )
-        for row in connection.execute(query):
-            found[row.account_id, row.source, row.event_id] = (row.id, row.digest, row.body)
-    return found
-
-
-def _newcomers(event: _Event) -> list[Newcomer]:
+def _newcomers(event: Event) -> list[Newcomer]:
     incoming, row = event.incoming, event.row
     made: list[Newcomer] = []
     for job in jobs_for(incoming.envelope.type):
@@ -273,32 +207,3 @@ def _delivery_row(row: dict[str, Any], job: JobType, channel: Channel, place: Pl
         "created_at": row["received_at"],
         "settled_at": None,
     }
-
-
-def file_rejections(connection: Connection, rejected: Sequence[Rejection], now: int) -> None:
-    """Keep what cannot become a message; copies of the same body are counted on one row."""
-    for rejection in rejected:
-        digest = hashlib.blake2b(rejection.body + rejection.error.code.encode(), digest_size=16).digest()
-        statement = upsert(connection, rejections).values(
-            id=new_id(),
-            digest=digest,
-            origin=rejection.origin,
-            routing_key=_storable(rejection.routing_key)[:255],
-            code=rejection.error.code,
-            sentence=_storable(rejection.error.sentence),
-            body=rejection.body,
-            headers={_storable(name): _storable(value) for name, value in rejection.headers.items()},
-            first_seen_at=now,
-            last_seen_at=now,
-            seen=1,
-        )
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["digest"], set_={"seen": rejections.c.seen + 1, "last_seen_at": now}
-            )
-        )
-
-
-def _storable(text: str) -> str:
-    """Text of a stranger without what PostgreSQL cannot store (NUL) or nobody can encode (lone surrogates)."""
-    return text.encode("utf-8", "replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Text, func, select, tuple_, update
+from sqlalchemy import BigInteger, Connection, Text, bindparam, func, select, tuple_, update
 
 from domain.ids import new_id
 from domain.stock import is_newer
-from storage.bulk import BulkInsert, BulkUpdate
+from storage.bulk import BulkInsert, BulkUpdate, Fixed, Statement, as_json, looked_up, values_of, word
 from storage.sql import chunks
 from storage.tables import deliveries, messages, sync_log
 
 _COLUMNS = (
     deliveries.c.id, deliveries.c.lane, deliveries.c.coalesce_key, deliveries.c.version, deliveries.c.event_time,
     deliveries.c.token, deliveries.c.message_id, deliveries.c.account_id, deliveries.c.channel_id,
-    deliveries.c.job_type, deliveries.c.business_key, deliveries.c.trigger,
+    deliveries.c.job_type, deliveries.c.business_key, deliveries.c.trigger, deliveries.c.seq,
 )  # fmt: skip
 
 Row = dict[str, Any]
@@ -101,13 +102,19 @@ def _newest(rows: Sequence[Row]) -> Row:
 
 def _newest_open(connection: Connection, lane: str, keys: Sequence[str]) -> dict[str, Row]:
     found: dict[str, list[Row]] = defaultdict(list)
-    for part in chunks(keys):
-        query = select(*_COLUMNS).where(
-            deliveries.c.lane == lane, deliveries.c.state == "open", deliveries.c.coalesce_key.in_(part)
-        )
-        for row in connection.execute(query.order_by(deliveries.c.seq)).mappings():
-            found[row["coalesce_key"]].append({**row, "stored": True})
-    return {key: _newest(rows) for key, rows in found.items()}
+    for row in _OPEN.run(connection, values=as_json(keys), lane=lane).mappings():
+        found[row["coalesce_key"]].append({**row, "stored": True})
+    return {key: _newest(sorted(rows, key=itemgetter("seq"))) for key, rows in found.items()}
+
+
+def _open(dialect: str) -> Statement:
+    given = values_of(dialect)
+    mine = (deliveries.c.lane == bindparam("lane")) & (deliveries.c.state == word("open"))
+    mine &= deliveries.c.coalesce_key == given.c.value
+    return looked_up(dialect, given, deliveries, mine, _COLUMNS)
+
+
+_OPEN = Fixed(_open)
 
 
 def _absorb(connection: Connection, lost: Sequence[tuple[Row, str]], now: int) -> list[Row]:
@@ -126,15 +133,23 @@ def _absorb(connection: Connection, lost: Sequence[tuple[Row, str]], now: int) -
     return [row for row, _ in lost]
 
 
+def _told(dialect: str) -> Statement:
+    given = values_of(dialect)
+    columns = (messages.c.id, messages.c.correlation_id, messages.c.trace_id)
+    return looked_up(dialect, given, messages, messages.c.id == given.c.value, columns)
+
+
+_TOLD = Fixed(_told)
+
+
 def log_ended(connection: Connection, rows: Sequence[Row], now: int) -> None:
     """One log row for each delivery that ended without an attempt, so that the log tells of every event."""
     if not rows:
         return
     ids = {row["message_id"] for row in rows}
     told: dict[str, tuple[str | None, str | None]] = {}
-    for part in chunks(sorted(ids)):
-        query = select(messages.c.id, messages.c.correlation_id, messages.c.trace_id).where(messages.c.id.in_(part))
-        told.update({row.id: (row.correlation_id, row.trace_id) for row in connection.execute(query)})
+    for message_id, correlation_id, trace_id in _TOLD.run(connection, values=as_json(sorted(ids))):
+        told[message_id] = (correlation_id, trace_id)
     LOG.run(
         connection,
         [

@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Text, select
+from sqlalchemy import Connection, bindparam, select
 
 from broker.ledger import ParcelPast
 from domain.channels import Channel
 from domain.moments import from_micros
 from domain.stock import StockLevel
-from storage.bulk import Fixed, Statement, as_json, rows_of
+from storage.bulk import Fixed, Statement, as_json, looked_up, values_of
 from storage.database import Database
 from storage.gather import Gathered
+from storage.ledger.parcels import parcel_pasts
 from storage.sql import chunks
 from storage.tables import channel_stock, cursors, deliveries, orders, shipments, stock_levels
 
@@ -24,7 +25,7 @@ class SqlMemory:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._parcels = Gathered(database, _parcels)
+        self._parcels = Gathered(database, parcel_pasts)
 
     async def order_seen(self, channel_id: str, external_order_id: str) -> datetime | None:
         """``updated_at`` of the newest recorded state of an order."""
@@ -67,24 +68,11 @@ class SqlMemory:
         """The last known levels in all warehouses."""
 
         def work(connection: Connection) -> list[StockLevel]:
-            query = select(stock_levels).where(stock_levels.c.account_id == account_id)
-            parts = [None] if skus is None else list(chunks(skus))
-            found = []
-            for part in parts:
-                wanted = query if part is None else query.where(stock_levels.c.sku.in_(part))
-                found += [
-                    StockLevel(
-                        row.sku,
-                        row.warehouse,
-                        row.total,
-                        row.allocated,
-                        row.version,
-                        from_micros(row.time),
-                        row.message_id,
-                    )
-                    for row in connection.execute(wanted)
-                ]
-            return found
+            if skus is None:
+                rows = connection.execute(select(*_LEVEL).where(stock_levels.c.account_id == account_id)).all()
+            else:
+                rows = list(_LEVELS.run(connection, values=as_json(skus), account=account_id))
+            return [StockLevel(*row[:5], from_micros(row[5]), row[6]) for row in rows]
 
         return await self._database.aread(work)
 
@@ -92,15 +80,8 @@ class SqlMemory:
         """Message id to the id of its delivery for a job and a channel."""
 
         def work(connection: Connection) -> dict[str, str]:
-            found: dict[str, str] = {}
-            for part in chunks(message_ids):
-                query = select(deliveries.c.message_id, deliveries.c.id).where(
-                    deliveries.c.message_id.in_(part),
-                    deliveries.c.job_type == job_type,
-                    deliveries.c.channel_id == channel_id,
-                )
-                found.update({message: delivery for message, delivery in connection.execute(query)})
-            return found
+            given = {"values": as_json(message_ids), "job": job_type, "channel": channel_id}
+            return {message: delivery for message, delivery in _DELIVERIES.run(connection, **given)}
 
         return await self._database.aread(work)
 
@@ -108,14 +89,10 @@ class SqlMemory:
         """SKU to the quantity the shop last confirmed."""
 
         def work(connection: Connection) -> dict[str, int]:
-            query = select(channel_stock.c.sku, channel_stock.c.quantity).where(
-                channel_stock.c.channel_id == channel_id
-            )
-            found: dict[str, int] = {}
-            for part in [None] if skus is None else list(chunks(skus)):
-                wanted = query if part is None else query.where(channel_stock.c.sku.in_(part))
-                found.update({sku: quantity for sku, quantity in connection.execute(wanted)})
-            return found
+            if skus is None:
+                query = select(*_QUANTITY).where(channel_stock.c.channel_id == channel_id)
+                return {sku: quantity for sku, quantity in connection.execute(query)}
+            return {sku: quantity for sku, quantity in _STOCK.run(connection, values=as_json(skus), channel=channel_id)}
 
         return await self._database.aread(work)
 
@@ -126,39 +103,28 @@ class SqlMemory:
         return from_micros(found) if found is not None else None
 
 
-_Parcel = tuple[str, str, str, str]
-_PARCEL = {"account_id": Text(), "channel_id": Text(), "shipment_id": Text(), "order_id": Text()}
+def _levels(dialect: str) -> Statement:
+    given = values_of(dialect)
+    mine = (stock_levels.c.account_id == bindparam("account")) & (stock_levels.c.sku == given.c.value)
+    return looked_up(dialect, given, stock_levels, mine, _LEVEL)
 
 
-def _parcels(connection: Connection, asked: Sequence[_Parcel]) -> dict[_Parcel, ParcelPast]:
-    rows = as_json([dict(zip(_PARCEL, parcel, strict=True)) for parcel in asked])
-    return {
-        (row[0], row[1], row[2], row[3]): ParcelPast(row[4], bool(row[5]))
-        for row in _PARCELS.run(connection, rows=rows)
-    }
+def _confirmed(dialect: str) -> Statement:
+    given = values_of(dialect)
+    mine = (channel_stock.c.channel_id == bindparam("channel")) & (channel_stock.c.sku == given.c.value)
+    return looked_up(dialect, given, channel_stock, mine, _QUANTITY)
 
 
-def _past(dialect: str) -> Statement:
-    given = rows_of(dialect, _PARCEL)
-    mine = (shipments.c.channel_id == given.c.channel_id) & (shipments.c.shipment_id == given.c.shipment_id)
-    # Limits, so that PostgreSQL looks up row by row: while it knows little of a table, it would rather read all of it.
-    sent_as = select(shipments.c.external_shipment_id).where(mine).limit(1).correlate(given).scalar_subquery()
-    doubted = (
-        select(deliveries.c.id)
-        .where(
-            deliveries.c.account_id == given.c.account_id,
-            deliveries.c.business_key == given.c.order_id,
-            deliveries.c.channel_id == given.c.channel_id,
-            deliveries.c.job_type == "shipment_export",
-            deliveries.c.state.in_(("unknown", "dead", "discarded")),
-            deliveries.c.unsure,
-        )
-        .limit(1)
-        .correlate(given)
-        .scalar_subquery()
-    )
-    columns = [given.c[name] for name in _PARCEL]
-    return select(*columns, sent_as, doubted.is_not(None)).select_from(given)
+def _deliveries(dialect: str) -> Statement:
+    given = values_of(dialect)
+    mine = (deliveries.c.message_id == given.c.value) & (deliveries.c.job_type == bindparam("job"))
+    mine &= deliveries.c.channel_id == bindparam("channel")
+    return looked_up(dialect, given, deliveries, mine, (deliveries.c.message_id, deliveries.c.id))
 
 
-_PARCELS = Fixed(_past)
+_LEVEL = (
+    stock_levels.c.sku, stock_levels.c.warehouse, stock_levels.c.total, stock_levels.c.allocated,
+    stock_levels.c.version, stock_levels.c.time, stock_levels.c.message_id,
+)  # fmt: skip
+_QUANTITY = (channel_stock.c.sku, channel_stock.c.quantity)
+_LEVELS, _STOCK, _DELIVERIES = Fixed(_levels), Fixed(_confirmed), Fixed(_deliveries)

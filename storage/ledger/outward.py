@@ -13,7 +13,7 @@ from domain.events import Tick
 from domain.moments import from_micros, iso, to_micros
 from domain.periods import Period, next_due
 from domain.synclog import Trigger
-from storage.bulk import BulkUpdate, Fixed, Statement
+from storage.bulk import BulkUpdate, Fixed, Statement, word
 from storage.directory import Directory
 from storage.ledger.admit import admit
 from storage.sql import chunks, locking
@@ -25,22 +25,30 @@ def due_counts(connection: Connection, most: int, now: int) -> dict[str, int]:
 
     Channels whose gate is closed as a whole are left out, but for a refused token: only a lane can bring a new one.
     """
+    return {job: count for job, count in _DUE_COUNTS.run(connection, now=now, most=most)}
+
+
+def _due_counts(_dialect: str) -> Statement:
+    now, most = bindparam("now", type_=BigInteger), bindparam("most", type_=Integer)
     closed = select(gates.c.channel_id).where(
-        gates.c.operation == "", gates.c.closed_until > now, gates.c.cause != "unauthorized"
+        gates.c.operation == word(""), gates.c.closed_until > now, gates.c.cause != word("unauthorized")
     )
-    due = select(lanes.c.job_type).where(lanes.c.state.in_(("ready", "waiting")), lanes.c.due_at <= now)
+    due = select(lanes.c.job_type).where(lanes.c.state.in_((word("ready"), word("waiting"))), lanes.c.due_at <= now)
     some = due.where(lanes.c.channel_id.not_in(closed)).limit(most).subquery()
-    counted = connection.execute(select(some.c.job_type, func.count()).group_by(some.c.job_type))
-    return {job: count for job, count in counted}
+    return select(some.c.job_type, func.count()).group_by(some.c.job_type)
 
 
 def unsent(connection: Connection, most: int) -> list[Unsent]:
     """Announcements that no transport has confirmed, in the order they were made."""
+    return [Unsent(row[0], row[1], row[2], bytes(row[3])) for row in _UNSENT.run(connection, most=most)]
+
+
+def _unsent(_dialect: str) -> Statement:
     query = select(outbox.c.seq, outbox.c.id, outbox.c.routing_key, outbox.c.body).where(outbox.c.sent_at.is_(None))
-    return [
-        Unsent(row.seq, row.id, row.routing_key, bytes(row.body))
-        for row in connection.execute(query.order_by(outbox.c.seq).limit(most))
-    ]
+    return query.order_by(outbox.c.seq).limit(bindparam("most", type_=Integer))
+
+
+_DUE_COUNTS, _UNSENT = Fixed(_due_counts), Fixed(_unsent)
 
 
 def mark_sent(connection: Connection, seqs: Sequence[int], now: int) -> None:

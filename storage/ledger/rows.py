@@ -45,4 +45,5 @@ def to_delivery(row: Mapping[Any, Any]) -> Delivery:
         created_at=from_micros(row["created_at"]),
         body=bytes(row["body"]),
         event=row.get("event"),
+        past=row.get("past"),
     )

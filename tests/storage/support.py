@@ -166,6 +166,19 @@ def stock(sku: str = "MUG", version: int | None = None, total: int = 9, **rest: 
     return incoming("stock.changed", {name: value for name, value in data.items() if value is not None}, **rest)
 
 
+def shipment(number: str = "4711", **rest: Any) -> Incoming:
+    """A parcel ``S-<number>`` of the order ``number`` leaves."""
+    lines = [{"sku": "MUG", "quantity": 1}]
+    parcel: dict[str, Any] = {
+        "shipment_id": f"S-{number}",
+        "external_order_id": number,
+        "carrier": "ups",
+        "lines": lines,
+    }
+    parcel |= {"shipped_at": "2026-03-02T10:00:00Z", "notify_customer": True}
+    return incoming("shipment.created", parcel, **rest)
+
+
 def tick(job: str = "order_import", **rest: Any) -> Incoming:
     """A tick of a schedule."""
     rest = {"source": "towpath/timer", "subject": job, "trigger": Trigger.SCHEDULE, **rest}

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from broker.ledger import Incoming, ParcelPast, Settlement
+from broker.ledger import ParcelPast, Settlement
 from domain.moments import from_micros
 from domain.orders import OrderRecord
 from domain.outcomes import CursorMoved, Effects, Record
@@ -16,7 +16,7 @@ from domain.shipments import SentShipment
 from domain.states import DeliveryState
 from domain.stock import ConfirmedStock, StockLevel
 from storage.tables import accounts, orders
-from tests.storage.support import START, Site, done, ended, incoming, order, stock
+from tests.storage.support import START, Site, done, ended, order, shipment, stock
 
 
 async def remember(site: Site, *records: Record, channel: str = "main") -> None:
@@ -176,9 +176,3 @@ async def past(site: Site, channel: str, shipment_id: str, order_id: str) -> Par
     found = await site.ledger.channel(site.channels[channel])
     assert found is not None
     return await site.memory.parcel_past(found, shipment_id, order_id)
-
-
-def shipment(number: str) -> Incoming:
-    lines = [{"sku": "MUG", "quantity": 1}]
-    parcel = {"shipment_id": f"S-{number}", "external_order_id": number, "carrier": "ups", "lines": lines}
-    return incoming("shipment.created", {**parcel, "shipped_at": "2026-03-02T10:00:00Z", "notify_customer": True})

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from broker.ledger import Hands, TakenIn
+from broker.ledger import Hands, ParcelPast, TakenIn
 from domain.outcomes import Effects, FollowUp
+from domain.shipments import SentShipment
 from storage.tables import deliveries, lanes, messages
-from tests.storage.support import AFTER_A_CRASH, ALL_JOBS, Site, done, keys, order, park, retry, stock, tick
+from tests.storage.support import AFTER_A_CRASH, ALL_JOBS, Site, done, keys, order, park, retry, shipment, stock, tick
 
 READY = Hands("w1", frozenset(ALL_JOBS), room=100)
 
@@ -54,6 +55,14 @@ async def test_of_one_lane_the_first_event_is_in_hand_and_the_next_follows_it(si
             break
         claim = settled.next_claim
     assert jobs == [("order_import", 1), ("order_update", 2), ("order_import", 3)]
+
+
+async def test_a_parcel_comes_with_what_is_known_of_its_past(site: Site) -> None:
+    sent = SentShipment("S-1", "1", "shop-77")
+    await site.settle((await take_in(site, shipment("1"))).claims[0], lambda each: done(each, Effects(records=(sent,))))
+    taken = await take_in(site, shipment("1", id="again"), shipment("2"), order("3"))
+    pasts = {claim.deliveries[0].business_key: claim.deliveries[0].past for claim in taken.claims}
+    assert pasts == {"1": ParcelPast("shop-77"), "2": ParcelPast(), "3": None}
 
 
 async def test_nobody_ready_leaves_all_lanes_to_be_claimed(site: Site) -> None:
