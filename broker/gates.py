@@ -37,7 +37,8 @@ UNAUTHORIZED = "unauthorized"
 UNAUTHORIZED_SECONDS = 60.0
 SHOP_DOWN = "shop_down"
 
-_TROUBLE = (ShopThrottled, ShopUnauthorized, ShopDown, ShopOutcomeUnknown)
+TROUBLE = (ShopThrottled, ShopUnauthorized, ShopDown, ShopOutcomeUnknown)
+"""Errors that tell of the shop's state, not of one delivery."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,7 @@ class Gates:
     def went_well(self, channel: Channel, error: ShopError | None, operation: str = WHOLE) -> bool:
         """Whether a call taught nothing that others must hear: no trouble, at an open gate. Else :meth:`report` it."""
         local = self._local[channel.id]
-        if local.whole.closing or operation in local.troubled or isinstance(error, _TROUBLE):
+        if local.whole.closing or operation in local.troubled or isinstance(error, TROUBLE):
             return False
         local.whole.strikes, local.suspect = 0, WHOLE
         return True
@@ -195,7 +196,7 @@ class Gates:
         """Learn from a call that was made: success opens, trouble closes the operation or the whole channel."""
         local = self._local[channel.id]
         whole, prober = local.whole, local.end(operation)
-        if not isinstance(error, _TROUBLE):
+        if not isinstance(error, TROUBLE):
             await self._succeed(channel, local, operation, prober)
         elif isinstance(error, ShopThrottled | ShopUnauthorized):
             local.give_back(prober)

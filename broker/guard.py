@@ -6,7 +6,7 @@ import asyncio
 
 from broker.breaker import WHOLE
 from broker.crash import crash_point
-from broker.gates import Gates
+from broker.gates import TROUBLE, GateClosed, Gates
 from broker.lease import Lease
 from domain.channels import Channel
 from domain.errors import LeaseLost, ShopError
@@ -15,7 +15,7 @@ from domain.synclog import ApiCall
 
 class RunGuard:
     """:class:`domain.ports.CallGuard` for one claim, made in ``term`` of the lease. ``wrote`` tells whether a write was
-    begun.
+    begun, ``troubled`` whether the shop failed or its gate was closed.
     """
 
     def __init__(self, lease: Lease, gates: Gates, term: int) -> None:
@@ -26,6 +26,7 @@ class RunGuard:
         self._failed: set[str] = set()
         self.calls: list[ApiCall] = []
         self.wrote = False
+        self.troubled = False
 
     async def before(self, channel: Channel, operation: str, *, writes: bool) -> None:
         """Wait for the permit of one call.
@@ -36,7 +37,11 @@ class RunGuard:
         """
         await self.tell_gates()
         self._lease.ensure(self._term)
-        await self._gates.enter(channel, operation)
+        try:
+            await self._gates.enter(channel, operation)
+        except GateClosed:
+            self.troubled = True
+            raise
         try:
             # Waiting for the permit may have used up what was left of the lease.
             self._lease.ensure(self._term)
@@ -50,6 +55,7 @@ class RunGuard:
     def after(self, channel: Channel, call: ApiCall, error: ShopError | None) -> None:
         """Record a call and how it ended."""
         self.calls.append(call)
+        self.troubled = self.troubled or isinstance(error, TROUBLE)
         operation = f"{call.method} {call.route}"
         if error is None and call.error is not None:
             # Cancelled by ourselves: that says nothing about the shop.

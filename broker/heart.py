@@ -105,10 +105,11 @@ class Worker:
         room = self._slots.room
         if self._stopping or self._astray or not room or not self._lease.sufficient:
             return Hands()
+        shares = self._slots.shares()
         self._offer(room)
         self._term = self._lease.term
         skip = frozenset(self._organs.gates.closed_channels())
-        return Hands(self._lease.worker, self._jobs, room, skip, self._slots.greed, self._slots.busy())
+        return Hands(self._lease.worker, self._jobs, room, skip, shares)
 
     def _offer(self, room: int) -> None:
         """Keep so many slots for what an intake may hand to this worker, instead of those kept before."""
@@ -174,19 +175,20 @@ class Worker:
     async def _claim(self) -> None:
         # What is free may have changed since there was last something to wait for. Where little waits, as the last
         # claim showed, the other half is for what comes in meanwhile.
-        room, each = self._slots.room, self._slots.allowance()
+        room, shares = self._slots.claimable, self._slots.shares()
         if not room:
             return
         room = room if self._plenty else (room + 1) // 2
         crowded, term = self._slots.crowded(), self._lease.term
         self._slots.promise(room)
         try:
-            claims = await self._source.claims(room, [*crowded, *self._organs.gates.closed_channels()], each)
+            claims = await self._source.claims(room, [*crowded, *self._organs.gates.closed_channels()], shares)
         finally:
             self._slots.redeem(room)
         taken = Counter(claim.channel_id for claim in claims)
-        self._plenty = len(claims) >= min(room, each)
-        self._left_out = bool(crowded) or (each < room and each in taken.values())
+        full = shares is not None and any(count >= shares.of(channel_id) for channel_id, count in taken.items())
+        self._plenty = full or len(claims) == room
+        self._left_out = bool(crowded) or full
         for claim in claims:
             self._begin(claim, term)
 
@@ -240,7 +242,7 @@ class Worker:
             await guard.tell_gates()
         except StorageUnavailable as error:
             log.warning("gates_not_told", lane=claim.lane, reason=error.sentence)
-        self._slots.learn(claim.channel_id, [call.milliseconds / 1000 for call in guard.calls])
+        self._slots.learn(claim.channel_id, [call.milliseconds / 1000 for call in guard.calls], well=not guard.troubled)
         verdicts = self._judge(claim, answers, guard, Attempt(started, self._organs.clock()))
         go_on = frozenset() if self._stopping else self._jobs
         self._finished.append(Settlement(claim, verdicts, go_on, seen.get(claim.lane)))

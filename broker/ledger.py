@@ -5,7 +5,6 @@ The ledger is the record, the transport only moves: every message, every deliver
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -62,19 +61,35 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
+class Shares:
+    """How many more lanes a worker takes of each channel: ``known`` by channel id, ``others`` of any other one."""
+
+    others: int
+    known: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, channel_id: str) -> int:
+        """The share of one channel."""
+        return self.known.get(channel_id, self.others)
+
+    @property
+    def largest(self) -> int:
+        """The share of the channel that has most."""
+        return max(self.others, *self.known.values(), 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Hands:
     """What a worker is ready for when events come in: FIFO lanes that begin with them need not wait to be claimed.
 
-    It takes up to ``room`` lanes of ``jobs``, none of a channel in ``skip``, and of one channel no more than ``greed``
-    times the room that is left, those counted that are ``busy`` already (by channel id).
+    It takes up to ``room`` lanes of ``jobs``, none of a channel in ``skip``, and of each channel no more than its
+    share.
     """
 
     worker: str = ""
     jobs: frozenset[str] = frozenset()
     room: int = 0
     skip: frozenset[str] = frozenset()
-    greed: float = math.inf
-    busy: Mapping[str, int] = field(default_factory=dict)
+    shares: Shares | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +258,9 @@ class Ledger(Protocol):
         """As :meth:`admit`, and claim lanes that begin with these events for a worker that is ready for them."""
 
     async def claim(
-        self, worker: str, job_types: Sequence[str], most: int, skip: Sequence[str] = (), each: int | None = None
+        self, worker: str, job_types: Sequence[str], most: int, skip: Sequence[str] = (), shares: Shares | None = None
     ) -> list[Claim]:
-        """Take up to ``most`` due lanes of these job types, of one channel no more than ``each``: then channels take
+        """Take up to ``most`` due lanes of these job types, of each channel no more than its share: then channels take
         turns. Those in ``skip`` are left out.
         """
 

@@ -7,7 +7,9 @@ channel is taken, because slower ones may have waited for ourselves. Runs that h
 beside them there are slots for others, up to the capacity.
 
 **Of one channel**: dynamic thresholds, as switches share their buffers (Choudhury and Hahne, 1998): no more than
-``greed`` times what is still free. However many channels want all, a part stays free for those who want little.
+``greed`` times what is still free. However many channels want all, a part stays free for those who want little. And a
+channel begins slowly, as TCP does: with a few lanes, and one more for each run that went well, so that a shop that
+hangs, or has just failed, gets no more than a few calls before its gate knows.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from broker.ledger import Shares
+
 LEAST = 64
 """Slots that there are with several channels, however fast their shops: claiming, calling and settling overlap."""
 WINDOW_SECONDS = 1.0
@@ -25,6 +29,10 @@ HEADROOM = 2.0
 SLOWEST_DECLINE = 0.8
 """A window that had little to do takes away no more than a fifth of the slots."""
 HANGING_SECONDS = 1.0
+FIRST = 4
+"""Lanes of a channel of which nothing good is known yet."""
+KEPT_PART = 8
+"""This part of the slots is not claimed for, but kept for what is handed out as it comes in."""
 CLAIM_PART = 6
 """A claim is worth its transaction when this part of the slots is free."""
 
@@ -46,6 +54,7 @@ class Slots:
         self._capacity = capacity
         self._greed = share / (1.0 - share) if share < 1.0 else math.inf
         self._several = several
+        self._trust: dict[str, int] = {}
         self._measured = float(min(capacity, LEAST))
         self._slots: dict[Slot, None] = {}
         self._busy: Counter[str] = Counter()
@@ -53,11 +62,6 @@ class Slots:
         self._runs: Counter[str] = Counter()
         self._fastest: dict[str, float] = {}
         self._window_began = time.monotonic()
-
-    @property
-    def greed(self) -> float:
-        """How many lanes one channel may have for each slot that is free; infinite where it is the only channel."""
-        return self._greed if self._several() else math.inf
 
     @property
     def limit(self) -> int:
@@ -74,7 +78,12 @@ class Slots:
     @property
     def worth_a_claim(self) -> bool:
         """Whether enough slots are free to claim lanes for them."""
-        return self.room >= self._part
+        return self.claimable >= self._part
+
+    @property
+    def claimable(self) -> int:
+        """How many lanes may be claimed: where there are several channels, some room is kept for what comes in."""
+        return max(0, self.room - (self.limit // KEPT_PART if self._several() else 0))
 
     @property
     def _part(self) -> int:
@@ -82,10 +91,17 @@ class Slots:
 
     def allowance(self, channel_id: str = "") -> int:
         """How many more lanes a channel may begin, if no other does; without an id: one that has none in flight."""
-        room, greed, busy = self.room, self.greed, self._busy.get(channel_id, 0)
-        if math.isinf(greed):
-            return room
-        return max(0, min(room, math.ceil((greed * (room + 1) - busy + 1) / (1 + greed)) - 1))
+        room, greed, busy = self.room, self._greed, self._busy.get(channel_id, 0)
+        trusted = min(room, self._trust.get(channel_id, FIRST) - busy)
+        if math.isinf(greed) or not self._several():
+            return max(0, trusted)
+        return max(0, min(trusted, math.ceil((greed * (room + 1) - busy + 1) / (1 + greed)) - 1))
+
+    def shares(self) -> Shares | None:
+        """What each channel may begin; nothing where there is only one, which may have all the room."""
+        known = {channel_id: self.allowance(channel_id) for channel_id in {*self._busy, *self._trust}}
+        shares = Shares(self.allowance(), known)
+        return None if not self._several() and shares.largest >= self.room else shares
 
     def crowded(self) -> list[str]:
         """Channels that are left out of claims: they may begin no more, or have most slots and may begin too few to be
@@ -97,10 +113,6 @@ class Slots:
         """Whether a channel is left out of claims."""
         allowed = self.allowance(channel_id)
         return not allowed or (allowed < self._part and self._busy[channel_id] > self.room)
-
-    def busy(self) -> dict[str, int]:
-        """Lanes in flight by channel."""
-        return dict(self._busy)
 
     def promise(self, count: int) -> None:
         """Keep so many slots for lanes that may be on their way to this worker."""
@@ -124,8 +136,9 @@ class Slots:
         if not self._busy[slot.channel_id]:
             del self._busy[slot.channel_id]
 
-    def learn(self, channel_id: str, calls: Sequence[float]) -> None:
-        """A run has made calls that took so many seconds each."""
+    def learn(self, channel_id: str, calls: Sequence[float], *, well: bool) -> None:
+        """A run has ended, ``well`` or in trouble with the shop; its calls took so many seconds each."""
+        self._trust[channel_id] = min(self._capacity, self._trust.get(channel_id, FIRST) + 1) if well else FIRST
         if not calls:
             return
         taken = sum(calls)

@@ -12,14 +12,18 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from broker.bell import Bell
-from broker.ledger import Claim, Ledger
+from broker.ledger import Claim, Ledger, Shares
 from broker.topology import job_queue
 from broker.transports.seam import Subscription, Taken, Transport
+from broker.transports.waiting import Backoff
 
 POLL_SECONDS = 0.05
 LOOK_SECONDS = 1.0
 """How long a worker without tickets waits before it looks into the ledger by itself."""
-EMPTY_SECONDS = 0.005
+FIRST_EMPTY, LONGEST_EMPTY = 0.005, 0.05
+"""Seconds to wait after a claim that found nothing, at first and at the most: there may be tickets for what this worker
+must leave to others, and they must not make it ask without pause.
+"""
 LANES_PER_TICKET = 16
 
 
@@ -32,8 +36,8 @@ class LaneSource(Protocol):
     async def ready(self) -> None:
         """Wait until a claim may find something, or for a moment."""
 
-    async def claims(self, most: int, skip: Sequence[str], each: int) -> list[Claim]:
-        """Up to ``most`` claimed lanes, ``each`` of one channel; channels in ``skip`` are left waiting."""
+    async def claims(self, most: int, skip: Sequence[str], shares: Shares | None) -> list[Claim]:
+        """Up to ``most`` claimed lanes, of each channel up to its share; channels in ``skip`` are left waiting."""
 
     def nudge(self) -> None:
         """Hear that lanes which were left out before may be claimed now."""
@@ -60,10 +64,10 @@ class PolledLanes:
         if self._empty:
             await self._bell.listen(POLL_SECONDS)
 
-    async def claims(self, most: int, skip: Sequence[str], each: int) -> list[Claim]:
+    async def claims(self, most: int, skip: Sequence[str], shares: Shares | None) -> list[Claim]:
         """Claim due lanes."""
         self._empty = True
-        found = await self._ledger.claim(self._worker, self._jobs, most, skip, each)
+        found = await self._ledger.claim(self._worker, self._jobs, most, skip, shares)
         self._empty = not found
         return found
 
@@ -92,6 +96,8 @@ class TicketedLanes:
         self._at_hand: list[Taken] = []
         self._heard = Bell()
         self._more = True
+        self._in_vain = False
+        self._pause = Backoff(FIRST_EMPTY, LONGEST_EMPTY)
 
     async def start(self) -> None:
         """Subscribe to the queue of each job type."""
@@ -108,17 +114,18 @@ class TicketedLanes:
 
     async def ready(self) -> None:
         """Return at once while there was more than fit; else with a ticket or after :data:`LOOK_SECONDS`."""
+        if self._in_vain:
+            await asyncio.sleep(self._pause.pause())
         if not self._more:
             await self._use_ticket()
         self._more = True
 
-    async def claims(self, most: int, skip: Sequence[str], each: int) -> list[Claim]:
+    async def claims(self, most: int, skip: Sequence[str], shares: Shares | None) -> list[Claim]:
         """Claim due lanes."""
-        found = await self._ledger.claim(self._worker, self._jobs, most, skip, each)
-        self._more = len(found) == most
-        if not found:
-            # Tickets for what this worker has no room for must not make it ask without pause.
-            await asyncio.sleep(EMPTY_SECONDS)
+        found = await self._ledger.claim(self._worker, self._jobs, most, skip, shares)
+        self._more, self._in_vain = len(found) == most, not found
+        if found:
+            self._pause.reset()
         return found
 
     async def _use_ticket(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from broker.ledger import Claim, Hands, Incoming, Rejection, Settled, Settlement, TakenIn
+from broker.ledger import Claim, Hands, Incoming, Rejection, Settled, Settlement, Shares, TakenIn
 from domain.errors import StorageUnavailable
 from domain.moments import utc_now
 from storage.database import Database
@@ -96,10 +96,10 @@ class MoodyLedger(SqlLedger):
         return found
 
     async def claim(
-        self, worker: str, job_types: Sequence[str], most: int, skip: Sequence[str] = (), each: int | None = None
+        self, worker: str, job_types: Sequence[str], most: int, skip: Sequence[str] = (), shares: Shares | None = None
     ) -> list[Claim]:
         self._ask("claim")
-        found = await super().claim(worker, job_types, most, skip, each)
+        found = await super().claim(worker, job_types, most, skip, shares)
         if found:
             self._lose("claim")
         return found

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, FromClause, Row, Text, bindparam, select, true, update
 
-from broker.ledger import Claim, Delivery
+from broker.ledger import Claim, Delivery, Shares
 from domain.states import LaneKind
 from storage.bulk import BulkUpdate, Fixed, Statement, as_json, values_of, word
 from storage.ledger.due import due, due_in_turn, due_suspect
@@ -26,15 +26,15 @@ def claim(
     skip: Sequence[str],
     now: int,
     *,
-    each: int | None = None,
+    shares: Shares | None = None,
 ) -> list[Claim]:
-    """Take up to ``most`` due lanes, oldest due first; with ``each``, or channels in ``skip``, the channels in turn, up
-    to ``each`` lanes of one. A lane somebody holds is never taken.
+    """Take up to ``most`` due lanes, oldest due first; with ``shares``, or channels in ``skip``, the channels in turn.
+    A lane somebody holds is never taken.
     """
     suspect = due_suspect(connection, worker, job_types, skip, now)
     most -= len(suspect)
-    if skip or each is not None:
-        keys = due_in_turn(connection, job_types, most, skip, now, each or most)
+    if skip or shares is not None:
+        keys = due_in_turn(connection, job_types, most, skip, now, shares or Shares(most))
     else:
         keys = due(connection, job_types, most, now)
     return take(connection, worker, [*suspect, *keys], now)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, exists, literal_column, select, true
 
+from broker.ledger import Shares
 from storage.bulk import Fixed, Statement, as_json, values_of, word
 from storage.tables import channels, lanes
 
@@ -23,19 +24,25 @@ def due(connection: Connection, job_types: Sequence[str], most: int, now: int) -
 
 
 def due_in_turn(
-    connection: Connection, job_types: Sequence[str], most: int, skip: Sequence[str], now: int, each: int
+    connection: Connection, job_types: Sequence[str], most: int, skip: Sequence[str], now: int, shares: Shares
 ) -> list[str]:
-    """As :func:`due`, but channels take turns, up to ``each`` lanes of one, so that one with many lanes does not come
+    """As :func:`due`, but channels take turns, up to the share of each, so that one with many lanes does not come
     before one with few; those in ``skip`` are left out.
     """
-    given = {"jobs": as_json(job_types), "now": now, "most": min(each, most), "skip": as_json(skip)}
+    given = {"jobs": as_json(job_types), "now": now, "most": min(shares.largest, most), "skip": as_json(skip)}
     found = _TURNS.run(connection, **given)
     seen: Counter[str] = Counter()
     turns = []
     for key, since, channel_id in found:
         seen[channel_id] += 1
-        turns.append((seen[channel_id], since, key))
+        if seen[channel_id] <= shares.of(channel_id):
+            turns.append((seen[channel_id], since, key))
     return [key for _, _, key in sorted(turns)[:most]]
+
+
+def due_of_deleted(connection: Connection, job_types: Sequence[str], most: int, now: int) -> list[str]:
+    """As :func:`due`, but only lanes whose channel is gone: no turn ever comes to them."""
+    return list(_DELETED.run(connection, jobs=as_json(job_types), now=now, most=most).scalars())
 
 
 def has_several_channels(connection: Connection) -> bool:
@@ -93,5 +100,11 @@ def _turns(dialect: str) -> Statement:
     return query.join(found, found.c.key.in_(first)).where(wanted).order_by(found.c.due_at)
 
 
+def _deleted(dialect: str) -> Statement:
+    gone = ~exists().where(channels.c.id == lanes.c.channel_id)
+    query = select(lanes.c.key).where(_is_due(dialect), gone).order_by(lanes.c.due_at).limit(_MOST)
+    return query.with_for_update(skip_locked=True, of=lanes) if dialect == "postgresql" else query
+
+
 _CHANNELS = select(channels.c.id).limit(2)
-_OLDEST, _TURNS, _SUSPECT = Fixed(_oldest), Fixed(_turns), Fixed(_suspect)
+_OLDEST, _TURNS, _SUSPECT, _DELETED = Fixed(_oldest), Fixed(_turns), Fixed(_suspect), Fixed(_deleted)

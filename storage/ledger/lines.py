@@ -77,7 +77,7 @@ def line_up(connection: Connection, newcomers: Sequence[Newcomer], now: int, han
 
 def _first_states(by_lane: dict[str, list[Newcomer]], hands: Hands) -> dict[str, str]:
     """The state each lane has if it begins now."""
-    room, busy = hands.room, Counter(hands.busy)
+    room, begun = hands.room, Counter[str]()
     states = dict.fromkeys(by_lane, "ready")
     for lane, members in by_lane.items():
         if room <= 0:
@@ -85,9 +85,9 @@ def _first_states(by_lane: dict[str, list[Newcomer]], hands: Hands) -> dict[str,
         row, channel = members[0].row, members[0].row["channel_id"]
         if members[0].place.kind is not LaneKind.FIFO or row["job_type"] not in hands.jobs or channel in hands.skip:
             continue
-        if busy[channel] < hands.greed * room:
+        if hands.shares is None or begun[channel] < hands.shares.of(channel):
             room -= 1
-            busy[channel] += 1
+            begun[channel] += 1
             states[lane] = "running"
     return states
 

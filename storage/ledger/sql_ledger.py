@@ -9,17 +9,17 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection
 
 from broker.crash import crash_point
-from broker.ledger import Admission, Claim, Hands, Incoming, Rejection, Settled, Settlement, TakenIn, Unsent
+from broker.ledger import Admission, Claim, Hands, Incoming, Rejection, Settled, Settlement, Shares, TakenIn, Unsent
 from domain.channels import Channel
 from domain.moments import Clock, to_micros, utc_now
 from storage.database import Database
 from storage.directory import Directory
 from storage.ledger import admit, claim, outward, rescue, settle
-from storage.ledger.due import has_several_channels
+from storage.ledger.due import due_of_deleted, has_several_channels
 from storage.processes import here
 
 LOOK_SECONDS = 5.0
-"""How long it may take until a process notices that there is a second channel, or only one left."""
+"""How long it may take until a process notices that there is a second channel, only one left, or one gone."""
 
 
 class SqlLedger:
@@ -52,16 +52,18 @@ class SqlLedger:
         return await self._database.awrite(work)
 
     async def claim(
-        self, worker: str, job_types: Sequence[str], most: int, skip: Sequence[str] = (), each: int | None = None
+        self, worker: str, job_types: Sequence[str], most: int, skip: Sequence[str] = (), shares: Shares | None = None
     ) -> list[Claim]:
         """Take up to ``most`` due lanes."""
         now = self._now()
 
         def work(connection: Connection) -> list[Claim]:
+            claims = claim.claim(connection, worker, job_types, most, skip, now, shares=shares)
             if time.monotonic() - self._looked_at > LOOK_SECONDS:
                 self._several, self._looked_at = has_several_channels(connection), time.monotonic()
-            each_now = (each or most) if self._several else None
-            return claim.claim(connection, worker, job_types, most, skip, now, each=each_now)
+                gone = due_of_deleted(connection, job_types, most - len(claims), now)
+                claims += claim.take(connection, worker, gone, now)
+            return claims
 
         return await self._database.awrite(work)
 

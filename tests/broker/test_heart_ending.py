@@ -6,7 +6,7 @@ import pytest
 
 from broker import heart
 from broker.handling import Answer, Run
-from broker.ledger import Claim
+from broker.ledger import Claim, Shares
 from broker.sources import PolledLanes
 from consumers import HANDLERS
 from domain.errors import ShopDown, StorageUnavailable
@@ -152,8 +152,8 @@ async def test_a_worker_that_stops_while_the_database_is_away_ends_with_its_leas
 
 async def test_a_failing_source_ends_the_worker_after_it_finished_what_is_in_hand(house: SmallHouse) -> None:
     class Failing(PolledLanes):
-        async def claims(self, most: int, skip: Sequence[str], each: int) -> list[Claim]:
-            if found := await super().claims(most, skip, each):
+        async def claims(self, most: int, skip: Sequence[str], shares: Shares | None) -> list[Claim]:
+            if found := await super().claims(most, skip, shares):
                 return found
             raise ConnectionError("The reader failed.")
 

@@ -48,7 +48,7 @@ async def soon(source: PolledLanes | TicketedLanes, most: int = 8, skip: tuple[s
     """What a look gives that has a reason to come at once."""
     async with asyncio.timeout(20):
         await source.ready()
-        return await source.claims(most, skip, most)
+        return await source.claims(most, skip, None)
 
 
 async def ticket(house: SmallHouse, *bodies: bytes, job: str = "order_import") -> None:
@@ -185,7 +185,7 @@ async def test_polled_lanes_leave_out_the_channels_that_have_enough(house: Small
     await house.order_event(1)
     await house.event("order.created", {"external_order_id": "2"}, channel="other")
     source = PolledLanes(house.ledger, "worker", list(HANDLERS), house.bell)
-    (claim,) = await source.claims(8, [house.channel_id], 8)
+    (claim,) = await source.claims(8, [house.channel_id], None)
     assert claim.lane.endswith("/order/2")
 
 

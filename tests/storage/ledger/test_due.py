@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from sqlalchemy import delete, select
 
-from broker.ledger import Claim
+from broker.ledger import Claim, Shares
 from broker.operations.values import NewChannel
 from storage.desk.setup import create_channel
 from storage.ledger import sql_ledger
@@ -40,7 +40,7 @@ async def test_at_most_as_many_lanes_as_asked_for_are_taken_and_the_oldest_first
 
 async def test_a_channel_with_few_lanes_comes_soon_however_many_another_has(site: Site) -> None:
     await crowd(site, main=1000, outlet=3)
-    assert by_channel(site, await site.claim(most=64)) == {"main": 61, "outlet": 3}
+    assert by_channel(site, await site.claim(most=64, shares=Shares(64))) == {"main": 61, "outlet": 3}
 
 
 async def test_channels_in_turn_get_equal_shares_the_longest_due_of_each_first(site: Site) -> None:
@@ -51,27 +51,26 @@ async def test_channels_in_turn_get_equal_shares_the_longest_due_of_each_first(s
     for at in range(5):
         site.clock.advance(1)
         await site.admit(order(f"o{at}", channel="outlet"))
-    assert sorted(keys(await site.claim(most=6))) == [["m0"], ["m1"], ["m2"], ["o0"], ["o1"], ["o2"]]
+    assert sorted(keys(await site.claim(most=6, shares=Shares(6)))) == [["m0"], ["m1"], ["m2"], ["o0"], ["o1"], ["o2"]]
 
 
 async def test_no_channel_gets_more_than_its_part_of_a_claim(site: Site) -> None:
     await crowd(site, main=9, outlet=2)
-    assert by_channel(site, await site.claim(most=8, each=5)) == {"main": 5, "outlet": 2}
-    assert by_channel(site, await site.claim(most=8, each=3)) == {"main": 3}
+    assert by_channel(site, await site.claim(most=8, shares=Shares(5))) == {"main": 5, "outlet": 2}
+    assert by_channel(site, await site.claim(most=8, shares=Shares(0, {site.main: 3}))) == {"main": 3}
 
 
-async def test_a_channel_that_is_alone_gets_all_of_a_claim_and_a_second_one_is_noticed(
+async def test_whether_there_are_several_channels_is_noticed_by_a_claim(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sql_ledger, "LOOK_SECONDS", 0.0)
     assert site.ledger.has_several_channels()
     site.database.write(lambda connection: connection.execute(delete(channels).where(channels.c.code != "main")))
-    await site.admit(*(order(str(number)) for number in range(12)))
-    assert len(await site.claim(most=6, each=2)) == 6
+    await site.claim()
     assert not site.ledger.has_several_channels()
     second = NewChannel("acme", "second", "Second", "bright_sites", "second.example.com", "token")
     site.database.write(lambda connection: create_channel(connection, site.vault, second, 0))
-    assert len(await site.claim(most=6, each=2)) == 2
+    await site.claim()
     assert site.ledger.has_several_channels()
 
 
@@ -118,3 +117,12 @@ async def test_a_lane_that_somebody_has_locked_is_passed_over(postgresql_site: S
         assert sorted(keys(await site.claim(skip=skip))) == [["2"], ["3"]]
         other.rollback()
     assert keys(await site.claim(skip=skip)) == [["1"]]
+
+
+async def test_lanes_of_a_channel_that_is_gone_are_taken_too_though_no_turn_comes_to_them(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_ledger, "LOOK_SECONDS", 0.0)
+    await site.admit(order("1"), order("2", channel="outlet"))
+    site.database.write(lambda connection: connection.execute(delete(channels).where(channels.c.code == "outlet")))
+    assert sorted(keys(await site.claim(shares=Shares(9)))) == [["1"], ["2"]]

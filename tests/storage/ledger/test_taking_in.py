@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from broker.ledger import Hands, ParcelPast, TakenIn
+from broker.ledger import Hands, ParcelPast, Shares, TakenIn
 from domain.outcomes import Effects, FollowUp
 from domain.shipments import SentShipment
 from storage.tables import deliveries, lanes, messages
@@ -77,9 +77,9 @@ async def test_no_more_lanes_come_than_there_is_room_for(site: Site) -> None:
     assert len(await site.claim("w2")) == 2
 
 
-async def test_a_channel_gets_no_more_than_its_share_of_the_room_with_what_it_has(site: Site) -> None:
+async def test_a_channel_gets_no_more_than_its_share(site: Site) -> None:
     events = [order(str(number)) for number in range(4)] + [order("9", channel="outlet")]
-    taken = await take_in(site, *events, room=5, greed=1.0, busy={site.main: 1})
+    taken = await take_in(site, *events, shares=Shares(9, {site.main: 2}))
     assert sorted(keys(taken.claims)) == [["0"], ["1"], ["9"]]
 
 

@@ -137,7 +137,7 @@ async def test_a_schedule_whose_channel_is_gone_never_fires_and_is_not_found_due
 async def test_many_due_schedules_cost_no_more_statements_than_a_few(site: Site) -> None:
     if site.database.dialect == "sqlite":
         pytest.skip("SQLite has no wire to save round trips on.")
-    statements = []
+    statements: list[str] = []
     event.listen(site.database.engine, "after_cursor_execute", lambda *told: statements.append(told[2]))
     costs = []
     for codes in (["a", "b"], [f"c{n}" for n in range(40)]):
@@ -147,7 +147,7 @@ async def test_many_due_schedules_cost_no_more_statements_than_a_few(site: Site)
         site.clock.advance(600)
         statements.clear()
         assert await site.ledger.fire_due(100) == len(codes)
-        costs.append(len(statements))
+        costs.append(len([each for each in statements if not each.startswith("SET")]))
         site.run(delete(schedules))
     assert costs[0] == costs[1]
 
