@@ -119,7 +119,7 @@ async def test_an_operation_whose_answers_break_off_costs_nothing_once_it_is_clo
         for closings in (2, 3, 4):
             store.house.clock.advance(CLOSED_SECONDS + 1)
             await until_closed(store, READ, closings)
-            assert len(store.shop.ledger.calls) == closings * PROBES
+            assert PROBES + closings - 1 <= len(store.shop.ledger.calls) <= closings * PROBES
         store.shop.faults.clear()
         store.house.clock.advance(CLOSED_SECONDS + 1)
         assert await failures(store, held) == [0] * 3
