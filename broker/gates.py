@@ -31,8 +31,11 @@ FRESH_SECONDS = 0.5
 """How long permits are used without a look at what other processes learned of the shop."""
 LONGEST_WAIT = 2.0
 """Seconds a call waits for its permit; beyond that its delivery waits in the ledger instead of in a worker."""
-PROBE_WAIT = 0.5
-"""Seconds after which a call that found enough others probing may ask again."""
+LEAST_PROBE_WAIT, MOST_PROBE_WAIT = 0.5, 5.0
+PROBE_PART = 0.25
+"""A call that found enough others probing a shop that was down asks again after this part of the closure: probes may
+hang, and each time it asks its lane is claimed and put back.
+"""
 UNAUTHORIZED = "unauthorized"
 UNAUTHORIZED_SECONDS = 60.0
 SHOP_DOWN = "shop_down"
@@ -182,7 +185,7 @@ class Gates:
             if breaker.closing and breaker.closed_until > now:
                 raise GateClosed(breaker.closing.cause, breaker.closed_until - now + _spread(), breaker.closing.words)
         if prober.closing and prober.crowded:
-            raise GateClosed(prober.closing.cause, PROBE_WAIT, prober.closing.words)
+            raise GateClosed(prober.closing.cause, _probe_wait(prober.closing), prober.closing.words)
 
     def went_well(self, channel: Channel, error: ShopError | None, operation: str = WHOLE) -> bool:
         """Whether a call taught nothing that others must hear: no trouble, at an open gate. Else :meth:`report` it."""
@@ -269,6 +272,11 @@ def _asked_for(error: ShopThrottled | ShopUnauthorized, whole: Breaker) -> Closu
     if isinstance(error, ShopUnauthorized):
         return Closure(UNAUTHORIZED, UNAUTHORIZED_SECONDS, error.sentence, closings=closings)
     return Closure("throttled", error.retry_after or gate_wait(closings), error.sentence, closings=closings)
+
+
+def _probe_wait(closing: Closure) -> float:
+    part = PROBE_PART * closing.seconds if closing.cause == SHOP_DOWN else 0.0
+    return min(MOST_PROBE_WAIT, max(LEAST_PROBE_WAIT, part)) + _spread()
 
 
 def _spread() -> float:

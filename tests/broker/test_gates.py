@@ -112,10 +112,27 @@ async def test_after_its_time_a_few_calls_probe_and_the_others_wait_for_them(gat
     for _ in range(PROBES):
         await gates.enter(SHOP)
     waiting = await refusal(gates)
-    assert (waiting.cause, waiting.seconds) == ("shop_down", 0.5)
+    assert waiting.cause == "shop_down"
+    assert 0.5 < waiting.seconds <= 0.8
     await gates.report(SHOP, None)
     await gates.enter(SHOP)
     await gates.enter(SHOP)
+
+
+async def test_the_longer_a_gate_was_closed_the_longer_the_others_wait_for_its_probes_up_to_five_seconds(
+    gates: Gates, clock: Clock
+) -> None:
+    await close(gates)
+    waited = []
+    for seconds in GATE_SECONDS:
+        clock.now += seconds
+        for _ in range(PROBES):
+            await gates.enter(SHOP)
+        waited.append((await refusal(gates)).seconds)
+        for _ in range(PROBES):
+            await gates.report(SHOP, DOWN)
+    assert all(wait <= 5.3 for wait in waited)
+    assert waited[0] < 0.8 < 2 < waited[3] < 2.3 < 5 < waited[-1]
 
 
 async def test_a_good_probe_opens_the_gate_for_all_processes(gates: Gates, store: Store, clock: Clock) -> None:
@@ -190,7 +207,7 @@ async def test_another_process_learns_of_the_closure_when_it_asks_for_permits(
     clock.now += 20.0
     for _ in range(PROBES):
         await other.enter(SHOP)
-    assert (await refusal(other)).seconds == 0.5
+    assert 0.5 < (await refusal(other)).seconds <= 0.8
 
 
 async def test_those_who_come_back_to_a_closed_gate_come_at_different_times(gates: Gates) -> None:

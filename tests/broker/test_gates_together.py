@@ -216,7 +216,7 @@ async def test_the_last_moments_of_a_known_closure_by_another_clock_are_waited_f
     until, closure = store.closed[SHOP.id, WHOLE]
     store.closed[SHOP.id, WHOLE] = (until + 0.2, closure)
     clock.now = until
-    assert 0.2 < (await refusal(gates, READ, shop)).seconds <= 0.5
+    assert 0.2 < (await refusal(gates, READ, shop)).seconds <= 0.8
     clock.now = until + 0.2
     await gates.enter(shop, READ)
 

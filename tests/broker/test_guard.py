@@ -11,7 +11,7 @@ from broker.breaker import PROBES, STRIKES_TO_CLOSE
 from broker.gates import GateClosed, Gates
 from broker.guard import FreeGuard, RunGuard
 from domain.channels import Channel
-from domain.errors import LeaseLost, ShopDown, ShopThrottled, StorageUnavailable
+from domain.errors import LeaseLost, ShopDown, ShopRejected, ShopThrottled, StorageUnavailable
 from domain.ports import CallGuard
 from domain.synclog import ApiCall
 from storage.gate_store import SqlGateStore
@@ -46,6 +46,16 @@ async def test_a_lease_too_short_for_a_call_lets_none_pass(house: SmallHouse) ->
     with pytest.raises(LeaseLost, match="35 s are needed"):
         await guard.before(await channel_of(house), "POST /orders", writes=True)
     assert not guard.wrote
+
+
+async def test_a_shop_that_fails_is_trouble_and_what_is_wrong_with_one_delivery_is_none(house: SmallHouse) -> None:
+    guard, channel = await guard_of(house), await channel_of(house)
+    guard.after(channel, READ, None)
+    guard.after(channel, FAILED, ShopRejected("No such order."))
+    assert not guard.troubled
+    guard.after(channel, FAILED, BROKEN)
+    guard.after(channel, READ, None)
+    assert guard.troubled
 
 
 async def test_a_write_that_began_is_remembered_also_when_its_answer_never_came(house: SmallHouse) -> None:
