@@ -6,7 +6,7 @@ import asyncio
 
 from broker.breaker import WHOLE
 from broker.crash import crash_point
-from broker.gates import TROUBLE, Gates
+from broker.gates import TROUBLE, GateClosed, Gates
 from broker.lease import Lease
 from domain.channels import Channel
 from domain.errors import LeaseLost, ShopError
@@ -15,7 +15,7 @@ from domain.synclog import ApiCall
 
 class RunGuard:
     """:class:`domain.ports.CallGuard` for one claim, made in ``term`` of the lease. ``wrote`` tells whether a write was
-    begun, ``troubled`` whether the shop failed in a call that was made.
+    begun, ``troubled`` whether the shop failed or its gate was closed.
     """
 
     def __init__(self, lease: Lease, gates: Gates, term: int) -> None:
@@ -37,7 +37,11 @@ class RunGuard:
         """
         await self.tell_gates()
         self._lease.ensure(self._term)
-        await self._gates.enter(channel, operation)
+        try:
+            await self._gates.enter(channel, operation)
+        except GateClosed:
+            self.troubled = True
+            raise
         try:
             # Waiting for the permit may have used up what was left of the lease.
             self._lease.ensure(self._term)

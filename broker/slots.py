@@ -137,8 +137,8 @@ class Slots:
             del self._busy[slot.channel_id]
 
     def learn(self, channel_id: str, calls: Sequence[float], *, well: bool) -> None:
-        """A run has ended, ``well`` (held back by a closed gate included) or in trouble with the shop; its calls took
-        so many seconds each.
+        """A run has ended, ``well`` or in trouble with the shop (held back by its closed gate included: many that come
+        at once only to be put back would hold up the others); its calls took so many seconds each.
         """
         self._trust[channel_id] = min(self._capacity, self._trust.get(channel_id, FIRST) + 1) if well else FIRST
         if not calls:

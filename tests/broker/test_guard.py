@@ -58,6 +58,14 @@ async def test_a_shop_that_fails_is_trouble_and_what_is_wrong_with_one_delivery_
     assert guard.troubled
 
 
+async def test_a_closed_gate_is_trouble_too(house: SmallHouse) -> None:
+    guard, channel = await guard_of(house), await channel_of(house)
+    await house.gates.report(channel, ShopThrottled("Slow down.", retry_after=30.0))
+    with pytest.raises(GateClosed):
+        await guard.before(channel, "GET /orders", writes=False)
+    assert guard.troubled
+
+
 async def test_a_write_that_began_is_remembered_also_when_its_answer_never_came(house: SmallHouse) -> None:
     guard, channel = await guard_of(house), await channel_of(house)
     await guard.before(channel, "GET /orders", writes=False)
