@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib.util
-import os
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -27,7 +26,7 @@ def run_roles(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if importlib.util.find_spec("uvloop") is None or os.environ.get("NOUV"):
+    if importlib.util.find_spec("uvloop") is None:
         return None
     import uvloop  # noqa: PLC0415 - not on every platform
 
