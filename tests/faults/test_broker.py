@@ -131,19 +131,27 @@ def test_F20_nothing_is_acknowledged_twice_or_on_a_dead_channel_in_a_busy_run_wi
     address = f"http://127.0.0.1:{free_port()}"
     running = [stack.start("up", "--port", address.rpartition(":")[2], **wires.environment).works()]
     running.append(stack.start("consume", **wires.environment).works())
+    lines = lines_of(running[0])
     with work.being_sent(stack, address, office.key):
-        for breaks in (1, 2, 3):
+        for _ in range(3):
             seen = stack.shop.count_calls()
             eventually(lambda goal=seen + 8: stack.shop.count_calls() >= goal, 60, "work is under way")  # type: ignore[misc]
+            eventually(lambda: lines_of(running[0]) >= lines, 30, "the process is connected")
+            lost = times(running[0], "broker_connection_lost")
             wires.broker.reset()
-            lost = partial(times, running[0], "broker_connection_lost")
-            eventually(lambda lost=lost, goal=breaks: lost() >= goal, 30, "the connection is lost")  # type: ignore[misc]
+            told = partial(times, running[0], "broker_connection_lost")
+            eventually(lambda told=told, goal=lost + lines: told() >= goal, 30, "the connection is lost")  # type: ignore[misc]
     judge(stack, office, work)
     assert all(child.alive for child in running)
     assert not [line for child in running for line in child.text().splitlines() if "PRECONDITION_FAILED" in line]
     assert complaints(rabbitmq_server) == complaints_before
     acknowledge_twice(stack)
     eventually(lambda: complaints(rabbitmq_server) > complaints_before, 20, "a double acknowledgement would be seen")
+
+
+def lines_of(child: Child) -> int:
+    """How many connections to the broker a process has now."""
+    return times(child, "broker_connected") - times(child, "broker_connection_lost")
 
 
 def complaints(server: Rabbit) -> int:

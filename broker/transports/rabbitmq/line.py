@@ -81,6 +81,7 @@ class Line:
             backoff.reset()
             self.link = link
             self._up.set()
+            log.info("broker_connected", line=self._name)
             reason = await asyncio.shield(link.lost)
             self._down()
             log.warning("broker_connection_lost", line=self._name, reason=reason)
