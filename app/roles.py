@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from prometheus_client import start_http_server
 
+from app.allocator import keep_less
 from app.house import House, open_house
 from app.settings import Settings
 from broker.heart import Pace, Worker
@@ -53,6 +54,7 @@ async def play(settings: Settings, cast: Cast, stop: asyncio.Event | None = None
     Raises:
         ConfigurationError, StorageUnavailable, TransportUnavailable: it cannot start.
     """
+    keep_less()
     stop = stop or asyncio.Event()
     _stop_on_signals(stop)
     async with open_house(settings, exclusive=True) as house:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
@@ -27,7 +28,7 @@ from domain.errors import InputError, MalformedEvent, StorageUnavailable, Transp
 
 log = structlog.get_logger(__name__)
 
-BATCH = 500
+BATCH = 1000
 PREFETCH = 2000
 AWAY_SECONDS = 1.0
 """How long a database that is away is left alone before it is asked again."""
@@ -47,6 +48,29 @@ class Taker(Protocol):
 
     def miss(self) -> None:
         """Hear that it may hold lanes of which nobody told it."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Messages in the order they came, and what they say."""
+
+    taken: list[Taken] = field(default_factory=list)
+    events: list[Incoming] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, taken: Sequence[Taken]) -> Batch:
+        """Decode these."""
+        batch = cls()
+        batch.add(taken)
+        return batch
+
+    def add(self, taken: Sequence[Taken]) -> None:
+        """Decode further messages."""
+        events, rejections = sort_out(taken)
+        self.taken += taken
+        self.events += events
+        self.rejections += rejections
 
 
 class Intake:
@@ -74,33 +98,46 @@ class Intake:
 
     async def _line(self, queue: str, prefetch: int, stop: asyncio.Event) -> None:
         subscription = await self._transport.subscribe(queue, prefetch)
+        before: asyncio.Task[None] | None = None
         try:
             while not stop.is_set():
                 try:
-                    batch = await subscription.take(BATCH, 0.25)
+                    batch = await self._next(subscription, before)
                 except TransportUnavailable:
                     return
-                if batch:
-                    await self._admit(subscription, batch, stop)
+                if batch.taken:
+                    before = asyncio.create_task(self._admit(subscription, batch, stop))
         finally:
+            if before is not None:
+                await before
             await subscription.release()
 
-    async def _admit(self, subscription: Subscription, batch: Sequence[Taken], stop: asyncio.Event) -> None:
+    async def _next(self, subscription: Subscription, before: asyncio.Task[None] | None) -> Batch:
+        """What comes next, decoded while the batch ``before`` is being stored; returns when that is over."""
+        batch = Batch.of(await subscription.take(BATCH, 0.25))
+        if before is None:
+            return batch
+        waits = not before.done()
+        await before
+        if waits and 0 < len(batch.taken) < BATCH:
+            batch.add(await subscription.take(BATCH - len(batch.taken), 0.0))
+        return batch
+
+    async def _admit(self, subscription: Subscription, batch: Batch, stop: asyncio.Event) -> None:
         """Store a batch, however long the database stays away; acknowledge it only then."""
-        events, rejections = sort_out(batch)
-        taken = await self._store(events, rejections, stop)
+        taken = await self._store(batch.events, batch.rejections, stop)
         if taken is None:
             return
         refused = [
             Rejection(incoming.body, answer.error, INBOX, incoming.envelope.routing_key)
-            for incoming, answer in zip(events, taken.answers, strict=True)
+            for incoming, answer in zip(batch.events, taken.answers, strict=True)
             if answer.error is not None
         ]
         if refused and await self._store((), refused, stop) is None:
             return
         crash_point("intake.after_commit")
-        self._meters.admitted(taken.answers, len(rejections))
-        await subscription.acknowledge(batch)
+        self._meters.admitted(taken.answers, len(batch.rejections))
+        await subscription.acknowledge(batch.taken)
         if len(taken.claims) < sum(len(answer.jobs) for answer in taken.answers):
             # Somebody must be told of what did not begin at once.
             self._bell.ring()

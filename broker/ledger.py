@@ -205,6 +205,14 @@ class TakenIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many lanes of each job type are due and in nobody's hand, and whether the OMS must be told of anything."""
+
+    due: Mapping[str, int]
+    unsent: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Unsent:
     """An announcement to the OMS that is not yet published."""
 
@@ -285,8 +293,8 @@ class Ledger(Protocol):
         A claim or settle whose answer was lost may have made it the holder of lanes that nobody runs.
         """
 
-    async def due_counts(self, most: int) -> Mapping[str, int]:
-        """How many lanes of each job type are due and in nobody's hand; counted up to ``most`` in all."""
+    async def waiting(self, most: int) -> Waiting:
+        """What there is to tell; due lanes are counted up to ``most`` in all."""
 
     async def unsent(self, most: int) -> list[Unsent]:
         """Announcements not yet published, in order."""

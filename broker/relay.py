@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
@@ -141,18 +141,18 @@ class Relay:
 
     async def _announce(self) -> bool:
         """Tell workers of due lanes and the OMS of what happened; whether there was anything to do."""
-        busy = await self._tell_oms()
-        if self._tickets:
-            busy = await self._tell_workers() or busy
+        if not self._tickets:
+            return await self._tell_oms()
+        waiting = await self._ledger.waiting(MOST_TICKETS * LANES_PER_TICKET)
+        busy = waiting.unsent and await self._tell_oms()
+        await self._tell_workers(waiting.due)
         return busy
 
-    async def _tell_workers(self) -> bool:
-        """See to it that tickets lie ready for the lanes that are due; never busy, for it is workers that take them."""
-        due = await self._ledger.due_counts(MOST_TICKETS * LANES_PER_TICKET)
+    async def _tell_workers(self, due: Mapping[str, int]) -> None:
+        """See to it that tickets lie ready for the lanes that are due."""
         for job, count in due.items():
             if not self._pauses.now(job):
                 await self._top_up(job, min(-(-count // LANES_PER_TICKET), MOST_TICKETS))
-        return False
 
     async def _top_up(self, job: str, wanted: int) -> None:
         """Let at least ``wanted`` tickets lie ready in the queue of a job type."""

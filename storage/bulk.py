@@ -15,6 +15,7 @@ from sqlalchemy import (
     JSON,
     Column,
     ColumnElement,
+    CompoundSelect,
     Connection,
     CursorResult,
     Delete,
@@ -42,7 +43,7 @@ from sqlalchemy.types import TypeEngine
 
 Row = Mapping[str, Any]
 Types = Mapping[str, TypeEngine[Any]]
-Statement = Select[Any] | Insert | Update | Delete
+Statement = Select[Any] | CompoundSelect[Any] | Insert | Update | Delete
 Value = Callable[[str], ColumnElement[Any]]
 
 _DIALECTS: dict[str, Dialect] = {

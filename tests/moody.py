@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from broker.ledger import Claim, Hands, Incoming, Rejection, Settled, Settlement, Shares, TakenIn
+from broker.ledger import Claim, Hands, Incoming, Rejection, Settled, Settlement, Shares, TakenIn, Waiting
 from domain.errors import StorageUnavailable
 from domain.moments import utc_now
 from storage.database import Database
@@ -114,9 +114,9 @@ class MoodyLedger(SqlLedger):
         self._ask("disown")
         return await super().disown(worker, in_hand)
 
-    async def due_counts(self, most: int) -> Mapping[str, int]:
-        self._ask("due_counts")
-        return await super().due_counts(most)
+    async def waiting(self, most: int) -> Waiting:
+        self._ask("waiting")
+        return await super().waiting(most)
 
     async def mark_sent(self, seqs: Sequence[int]) -> None:
         self._ask("mark_sent")

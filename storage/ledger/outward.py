@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import BigInteger, Connection, Integer, Text, bindparam, func, select, update
+from sqlalchemy import BigInteger, Connection, Integer, Text, bindparam, func, literal_column, select, update
 
-from broker.ledger import Incoming, Unsent
+from broker.ledger import Incoming, Unsent, Waiting
 from domain.envelope import Envelope
 from domain.events import Tick
 from domain.moments import from_micros, iso, to_micros
@@ -20,22 +20,31 @@ from storage.sql import chunks, locking
 from storage.tables import deliveries, gates, lanes, outbox, schedules
 
 
-def due_counts(connection: Connection, most: int, now: int) -> dict[str, int]:
-    """Lanes that are due and in nobody's hand, by job type; counted up to ``most`` in all.
+def waiting(connection: Connection, most: int, now: int) -> Waiting:
+    """Lanes that are due and in nobody's hand, by job type, counted up to ``most`` in all; and whether the outbox has
+    something to send. One question, for it is asked all the time.
 
     Channels whose gate is closed as a whole are left out, but for a refused token: only a lane can bring a new one.
     """
-    return {job: count for job, count in _DUE_COUNTS.run(connection, now=now, most=most)}
+    counts = {job: count for job, count in _WAITING.run(connection, now=now, most=most)}
+    unsent = counts.pop(_OUTBOX, 0)
+    return Waiting(counts, bool(unsent))
 
 
-def _due_counts(_dialect: str) -> Statement:
+_OUTBOX = ""
+"""Stands where a job type stands."""
+
+
+def _waiting(_dialect: str) -> Statement:
     now, most = bindparam("now", type_=BigInteger), bindparam("most", type_=Integer)
     closed = select(gates.c.channel_id).where(
         gates.c.operation == word(""), gates.c.closed_until > now, gates.c.cause != word("unauthorized")
     )
     due = select(lanes.c.job_type).where(lanes.c.state.in_((word("ready"), word("waiting"))), lanes.c.due_at <= now)
     some = due.where(lanes.c.channel_id.not_in(closed)).limit(most).subquery()
-    return select(some.c.job_type, func.count()).group_by(some.c.job_type)
+    first = select(outbox.c.seq).where(outbox.c.sent_at.is_(None)).limit(literal_column("1")).subquery()
+    counted = select(some.c.job_type, func.count()).group_by(some.c.job_type)
+    return counted.union_all(select(word(_OUTBOX), func.count()).select_from(first))
 
 
 def unsent(connection: Connection, most: int) -> list[Unsent]:
@@ -48,7 +57,7 @@ def _unsent(_dialect: str) -> Statement:
     return query.order_by(outbox.c.seq).limit(bindparam("most", type_=Integer))
 
 
-_DUE_COUNTS, _UNSENT = Fixed(_due_counts), Fixed(_unsent)
+_WAITING, _UNSENT = Fixed(_waiting), Fixed(_unsent)
 
 
 def mark_sent(connection: Connection, seqs: Sequence[int], now: int) -> None:

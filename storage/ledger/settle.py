@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Text, bindparam, null, select, update
+from sqlalchemy import BigInteger, Connection, Select, Text, bindparam, null, select, update
 
 from broker.ledger import Incoming, Settled, Settlement, Verdict
 from domain.channels import Channel
@@ -33,14 +33,32 @@ from storage.tables import channels, deliveries, lanes
 _NOTHING = Effects()
 
 
+class OvertakenError(Exception):
+    """A lane was taken over while its outcomes were being written. The transaction must not be committed."""
+
+
 def settle(
-    connection: Connection, directory: Directory, worker: str, settlements: Sequence[Settlement], now: int
+    connection: Connection,
+    directory: Directory,
+    worker: str,
+    settlements: Sequence[Settlement],
+    now: int,
+    *,
+    locked: bool = False,
 ) -> list[Settled]:
-    """Write the verdicts of every lane still held with its token; what is fenced writes nothing at all."""
+    """Write the verdicts of every lane still held with its token; what is fenced writes nothing at all.
+
+    Events must not wait to get into a bulk lane while thousands of outcomes are written: unless ``locked`` asks for it,
+    such lanes are locked after that.
+
+    Raises:
+        OvertakenError: a lane was taken over before it was locked. Roll back, and settle again with ``locked``.
+    """
     # A worker that lost a lane and has it again may settle both runs at once: only the newer token can be valid.
     newest = {each.claim.lane: each for each in sorted(settlements, key=lambda each: each.claim.token)}
     ended, rest = _end_swiftly(connection, worker, list(newest.values()), now)
-    held = _held(connection, worker, rest)
+    ahead = not locked and any(each.claim.kind is LaneKind.BULK for each in rest)
+    held = _held(connection, worker, rest, _LOOK if ahead else _FENCE)
     valid = [settlement for settlement in rest if settlement.claim.lane in held]
     outdated = _outdated(connection, directory, valid)
     verdicts = [verdict for settlement in valid for verdict in settlement.verdicts]
@@ -54,6 +72,8 @@ def settle(
     effective = _with_effects(connection, directory, verdicts)
     remember(connection, [(channel, verdict.effects.records) for verdict, channel in effective], now)
     _admit_follow_ups(connection, directory, effective, now)
+    if ahead:
+        held = _still_held(connection, worker, valid)
     fold(connection, _bulk_with_returns(valid), now)
     # A follow-up may have come into any of these lanes after its last number was read.
     last = {} if any(verdict.effects.follow_ups for verdict, _ in effective) else held
@@ -109,26 +129,39 @@ def _is_simple(settlement: Settlement) -> bool:
     return verdicts[0].logged and not verdicts[0].unsure and state not in (DeliveryState.OPEN, DeliveryState.UNKNOWN)
 
 
-def _held(connection: Connection, worker: str, settlements: Sequence[Settlement]) -> dict[str, int]:
-    """Lock the lanes and find those whose holder and token are still the claim's (the fence), with the last sequence
-    number each has given.
+def _held(connection: Connection, worker: str, settlements: Sequence[Settlement], fence: Fixed) -> dict[str, int]:
+    """Find the lanes whose holder and token are still the claim's (the fence), with the last sequence number each has
+    given.
     """
     if not settlements:
         return {}
     fences = [{"lane": each.claim.lane, "token": each.claim.token} for each in settlements]
-    found = _FENCE.run(connection, rows=as_json(fences), worker=worker)
+    found = fence.run(connection, rows=as_json(fences), worker=worker)
     return {row[0]: row[1] for row in found}
 
 
-def _fence(dialect: str) -> Statement:
+def _still_held(connection: Connection, worker: str, settlements: Sequence[Settlement]) -> dict[str, int]:
+    """Lock lanes of which outcomes are written already."""
+    held = _held(connection, worker, settlements, _FENCE)
+    if len(held) < len(settlements):
+        raise OvertakenError
+    return held
+
+
+def _look(dialect: str) -> Select[Any]:
+    """As :func:`_fence`, without locks."""
     given = rows_of(dialect, {"lane": Text(), "token": BigInteger()})
     query = select(lanes.c.key, lanes.c.next_seq)
     query = query.join(given, (given.c.lane == lanes.c.key) & (given.c.token == lanes.c.token))
-    query = query.where(lanes.c.holder == bindparam("worker")).order_by(lanes.c.key)
+    return query.where(lanes.c.holder == bindparam("worker")).order_by(lanes.c.key)
+
+
+def _fence(dialect: str) -> Statement:
+    query = _look(dialect)
     return query.with_for_update(of=lanes) if dialect == "postgresql" else query
 
 
-_FENCE = Fixed(_fence)
+_LOOK, _FENCE = Fixed(_look), Fixed(_fence)
 
 
 def _is_last(settlement: Settlement, last: Mapping[str, int]) -> bool:

@@ -9,7 +9,19 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection
 
 from broker.crash import crash_point
-from broker.ledger import Admission, Claim, Hands, Incoming, Rejection, Settled, Settlement, Shares, TakenIn, Unsent
+from broker.ledger import (
+    Admission,
+    Claim,
+    Hands,
+    Incoming,
+    Rejection,
+    Settled,
+    Settlement,
+    Shares,
+    TakenIn,
+    Unsent,
+    Waiting,
+)
 from domain.channels import Channel
 from domain.moments import Clock, to_micros, utc_now
 from storage.database import Database
@@ -69,10 +81,16 @@ class SqlLedger:
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[Settled]:
         """Write outcomes behind the fence."""
+        try:
+            return await self._settle(worker, settlements, locked=False)
+        except settle.OvertakenError:
+            return await self._settle(worker, settlements, locked=True)
+
+    async def _settle(self, worker: str, settlements: Sequence[Settlement], *, locked: bool) -> list[Settled]:
         now = self._now()
 
         def work(connection: Connection) -> list[Settled]:
-            settled = settle.settle(connection, self._directory, worker, settlements, now)
+            settled = settle.settle(connection, self._directory, worker, settlements, now, locked=locked)
             crash_point("settle.before_commit")
             return settled
 
@@ -98,10 +116,10 @@ class SqlLedger:
         now = self._now()
         return await self._database.awrite(lambda connection: rescue.free_lanes(connection, [worker], now, in_hand))
 
-    async def due_counts(self, most: int) -> Mapping[str, int]:
-        """How many lanes of each job type are due and in nobody's hand."""
+    async def waiting(self, most: int) -> Waiting:
+        """What there is to tell of."""
         now = self._now()
-        return await self._database.aread(lambda connection: outward.due_counts(connection, most, now))
+        return await self._database.aread(lambda connection: outward.waiting(connection, most, now))
 
     async def unsent(self, most: int) -> list[Unsent]:
         """Announcements not yet published."""

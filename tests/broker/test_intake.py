@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import func, select
 
 from broker import intake
-from broker.intake import Intake, sort_out
-from broker.ledger import Incoming
+from broker.intake import Batch, Intake, sort_out
+from broker.ledger import Admission, Hands, Incoming, Rejection, TakenIn
 from broker.topology import DEAD, EVENTS, INBOX, JOBS, UNROUTED
 from broker.transports.seam import Outgoing, Receipt, Subscription, Taken
 from domain.ids import new_id
@@ -235,7 +235,7 @@ async def test_events_stored_but_not_acknowledged_come_again_as_visible_duplicat
     await send(house, *[order_event(house, number) for number in range(4)])
     killed = Deaf(await house.transport.subscribe(INBOX, 10))
     worker = Intake(house.ledger, house.transport, house.meters, house.bell)
-    await worker._admit(killed, await killed.take(10, 1.0), asyncio.Event())
+    await worker._admit(killed, Batch.of(await killed.take(10, 1.0)), asyncio.Event())
     await killed.release()
     assert await house.transport.depth(INBOX) == 4
     async with intake_at_work(house):
@@ -243,6 +243,34 @@ async def test_events_stored_but_not_acknowledged_come_again_as_visible_duplicat
         await until(lambda: _copies(house, 4))
     rows = await house.execute(select(deliveries.c.id))
     assert len(rows) == 4 == await count_messages(house)
+
+
+async def test_what_comes_while_a_batch_is_stored_is_stored_together_next_in_its_order(
+    house: SmallHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[list[str]] = []
+    stored, held = house.ledger.take_in, asyncio.Event()
+
+    async def take_in(batch: Sequence[Incoming], rejections: Sequence[Rejection], hands: Hands) -> TakenIn:
+        batches.append([incoming.envelope.id for incoming in batch])
+        await held.wait()
+        return await stored(batch, rejections, hands)
+
+    async def admit(batch: Sequence[Incoming], rejections: Sequence[Rejection] = ()) -> list[Admission]:
+        return (await take_in(batch, rejections, Hands())).answers
+
+    monkeypatch.setattr(house.ledger, "admit", admit)
+    async with intake_at_work(house):
+        await send(house, order_event(house, 0, id="e-0"))
+        await until(lambda: bool(batches))
+        await send(house, order_event(house, 1, id="e-1"))
+        await until(lambda: _taken(house))
+        await send(house, *[order_event(house, at, id=f"e-{at}") for at in (2, 3)])
+        assert batches == [["e-0"]]
+        held.set()
+        await until(lambda: len(batches) > 1)
+        await until_empty(house)
+    assert batches == [["e-0"], ["e-1", "e-2", "e-3"]]
 
 
 async def _copies(house: SmallHouse, count: int) -> bool:
@@ -275,7 +303,7 @@ async def test_a_rejected_message_with_a_nul_in_its_key_or_headers_stops_nothing
     async with small_house(postgresql_database) as house:
         bad = Taken(INBOX, b"no json", "order.created.a\0b", EVENTS, None, None, {"x\0": "y\0\ud800"}, False, 1)
         worker = Intake(house.ledger, house.transport, house.meters, house.bell)
-        await worker._admit(Deaf(await house.transport.subscribe(DEAD, 1)), [bad], asyncio.Event())
+        await worker._admit(Deaf(await house.transport.subscribe(DEAD, 1)), Batch.of([bad]), asyncio.Event())
         (row,) = await house.desk.rejected(10)
         assert row.code == "not_json" and "order.created.a" in row.routing_key
 

@@ -29,8 +29,8 @@ def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def a_few_looks_later(house: SmallHouse, count: int = 5) -> None:
     """Wait until the relay has looked for due lanes some more times, and done what it found."""
-    before = house.ledger.asked["due_counts"]
-    await until(lambda: house.ledger.asked["due_counts"] >= before + count)
+    before = house.ledger.asked["waiting"]
+    await until(lambda: house.ledger.asked["waiting"] >= before + count)
 
 
 async def until_told(house: SmallHouse, count: int, queue: str = QUEUE) -> None:
@@ -139,7 +139,7 @@ async def test_only_the_holder_of_the_lease_works(house: SmallHouse) -> None:
     await first.start()
     await second.start()
     async with relay_at_work(house, transport=first):
-        await until(lambda: house.ledger.asked["due_counts"])
+        await until(lambda: house.ledger.asked["waiting"])
         async with relay_at_work(house, transport=second):
             await until(lambda: house.ledger.asked["hold"] >= 2)
             await house.order_event(1)
@@ -156,7 +156,7 @@ async def test_another_relay_takes_over_when_the_lease_of_the_first_is_over(
     await first.start()
     await second.start()
     async with relay_at_work(house, transport=first) as killed:
-        await until(lambda: house.ledger.asked["due_counts"])
+        await until(lambda: house.ledger.asked["waiting"])
         async with relay_at_work(house, transport=second):
             killed.cancel()
             await house.order_event(1)
@@ -166,22 +166,22 @@ async def test_another_relay_takes_over_when_the_lease_of_the_first_is_over(
 async def test_a_relay_that_lost_its_lease_stops_working(house: SmallHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay, "LEASE_SECONDS", 0.4)
     async with relay_at_work(house):
-        await until(lambda: house.ledger.asked["due_counts"])
+        await until(lambda: house.ledger.asked["waiting"])
         await house.execute(update(leases).values(holder="another", until=2**61))
         await until(lambda: _quiet(house))
         await house.order_event(1)
-        looked = house.ledger.asked["due_counts"]
+        looked = house.ledger.asked["waiting"]
         before = house.ledger.asked["hold"]
         await until(lambda: house.ledger.asked["hold"] >= before + 3)
-        assert house.ledger.asked["due_counts"] == looked
+        assert house.ledger.asked["waiting"] == looked
     assert await house.transport.depth(QUEUE) == 0
 
 
 async def _quiet(house: SmallHouse) -> bool:
     """Whether the relay asked for the lease twice without looking for work in between."""
-    looked, held = house.ledger.asked["due_counts"], house.ledger.asked["hold"]
+    looked, held = house.ledger.asked["waiting"], house.ledger.asked["hold"]
     await until(lambda: house.ledger.asked["hold"] >= held + 2)
-    return house.ledger.asked["due_counts"] == looked
+    return house.ledger.asked["waiting"] == looked
 
 
 async def test_a_relay_that_cannot_renew_its_lease_ends_before_it_is_over(
@@ -189,18 +189,18 @@ async def test_a_relay_that_cannot_renew_its_lease_ends_before_it_is_over(
 ) -> None:
     monkeypatch.setattr(relay, "LEASE_SECONDS", 0.4)
     async with relay_at_work(house):
-        await until(lambda: house.ledger.asked["due_counts"])
+        await until(lambda: house.ledger.asked["waiting"])
         house.ledger.away.add("hold")
         await until(lambda: _no_more_looks(house))
         house.ledger.away.clear()
-        looked = house.ledger.asked["due_counts"]
-        await until(lambda: house.ledger.asked["due_counts"] > looked)
+        looked = house.ledger.asked["waiting"]
+        await until(lambda: house.ledger.asked["waiting"] > looked)
 
 
 async def _no_more_looks(house: SmallHouse) -> bool:
-    looked, refused = house.ledger.asked["due_counts"], house.ledger.refused["hold"]
+    looked, refused = house.ledger.asked["waiting"], house.ledger.refused["hold"]
     await until(lambda: house.ledger.refused["hold"] >= refused + 2)
-    return house.ledger.asked["due_counts"] == looked
+    return house.ledger.asked["waiting"] == looked
 
 
 async def test_a_part_of_the_relay_that_fails_ends_the_whole_and_says_why(house: SmallHouse) -> None:
@@ -252,10 +252,10 @@ async def test_an_event_on_the_inbox_becomes_work_that_workers_are_told_of(house
 
 async def test_a_database_that_is_away_for_a_while_loses_nothing(house: SmallHouse) -> None:
     async with relay_at_work(house):
-        await until(lambda: house.ledger.asked["due_counts"])
-        house.ledger.away.add("due_counts")
+        await until(lambda: house.ledger.asked["waiting"])
+        house.ledger.away.add("waiting")
         await house.order_event(1)
-        await until(lambda: house.ledger.refused["due_counts"])
+        await until(lambda: house.ledger.refused["waiting"])
         assert await house.transport.depth(QUEUE) == 0
         house.ledger.away.clear()
         await until_told(house, 1)

@@ -6,7 +6,7 @@ import threading
 
 from sqlalchemy import Connection, insert, text
 
-from broker.ledger import Claim, Settlement
+from broker.ledger import Claim, Settlement, Waiting
 from domain.channels import ChannelSettings
 from domain.moments import to_micros
 from domain.outcomes import Announcement, Effects
@@ -21,7 +21,7 @@ EFFECTS = Effects(announcements=(Announcement("order.imported", {"external_order
 
 
 async def counts(site: Site, most: int = 100) -> dict[str, int]:
-    return dict(await site.ledger.due_counts(most))
+    return dict((await site.ledger.waiting(most)).due)
 
 
 async def test_due_lanes_are_counted_by_the_job_of_their_heads(site: Site) -> None:
@@ -74,6 +74,16 @@ def close(site: Site, channel_id: str, cause: str, seconds: int, operation: str 
     until = to_micros(site.clock.now) + seconds * 1_000_000
     row = {"channel_id": channel_id, "operation": operation, "closed_until": until, "cause": cause, "strikes": 1}
     site.run(insert(gates).values(**row))
+
+
+async def test_an_announcement_waits_to_be_sent_until_it_is_marked_as_sent_and_is_no_due_lane(site: Site) -> None:
+    await site.admit(order("1"))
+    (claim,) = await site.claim()
+    assert not (await site.ledger.waiting(100)).unsent
+    await site.settle(claim, lambda each: done(each, EFFECTS))
+    assert await site.ledger.waiting(100) == Waiting({}, unsent=True)
+    await site.ledger.mark_sent([each.seq for each in await site.ledger.unsent(10)])
+    assert await site.ledger.waiting(100) == Waiting({}, unsent=False)
 
 
 async def test_marking_nothing_does_nothing(site: Site) -> None:

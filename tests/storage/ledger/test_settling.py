@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, event, text, update
 
 from broker.ledger import Settlement
 from broker.operations.values import LogFilter, NewChannel
 from domain.envelope import read_back
+from domain.moments import to_micros
 from domain.orders import OrderRecord
 from domain.outcomes import Announcement, Counts, Effects, FollowUp
 from domain.states import DeliveryState
 from domain.stock import ConfirmedStock
+from storage.ledger.admit import admit
 from storage.tables import call_counts, channel_stock, deliveries, lanes, messages, orders, outbox, sync_log
 from tests.storage.conftest import Opened
 from tests.storage.support import AFTER_A_CRASH, CALL, START, Site, done, ended, order, park, retry, stock
@@ -244,3 +249,50 @@ async def test_what_a_settle_writes_is_there_whole_or_not_at_all(site: Site, mon
     assert everything(site) == before
     monkeypatch.undo()
     assert not (await site.settle(claim, lambda each: done(each, ALL_EFFECTS, (CALL,)))).fenced
+
+
+async def test_an_event_gets_into_a_stock_lane_while_its_outcomes_are_being_written(postgresql_site: Site) -> None:
+    site = postgresql_site
+    await site.admit(stock("MUG", 1))
+    claim = await site.take()
+
+    def come_in(connection: Connection) -> None:
+        connection.execute(text("SET LOCAL lock_timeout = '2s'"))
+        admit(connection, site.directory, [stock("CUP", 2)], (), to_micros(site.clock.now))
+
+    with before_the_log_is_written(site, lambda: site.database.write(come_in)):
+        settled = await site.settle(claim, done)
+    assert not settled.fenced
+    (lane,) = site.rows(lanes)
+    assert (lane.state, lane.holder, lane.next_seq) == ("ready", None, 2)
+
+
+async def test_a_stock_lane_taken_over_while_its_outcomes_are_being_written_keeps_none_of_them(
+    postgresql_site: Site,
+) -> None:
+    site = postgresql_site
+    await site.admit(stock("MUG", 1))
+    claim = await site.take()
+    taken_over = update(lanes).values(holder="w2", token=lanes.c.token + 1)
+    with before_the_log_is_written(site, lambda: site.run(taken_over)):
+        settled = await site.settle(claim, lambda each: done(each, Effects(records=(ConfirmedStock("MUG", 1),))))
+    assert settled.fenced
+    assert [row.state for row in site.rows(deliveries)] == ["open"]
+    assert site.rows(sync_log) == site.rows(channel_stock) == site.rows(call_counts) == []
+
+
+@contextmanager
+def before_the_log_is_written(site: Site, act: Callable[[], None]) -> Iterator[None]:
+    """Let something happen once, in the middle of a settle."""
+    left = [act]
+
+    def look(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if left and "INSERT INTO sync_log" in statement:
+            left.pop()()
+
+    event.listen(site.database.engine, "before_cursor_execute", look)
+    try:
+        yield
+    finally:
+        event.remove(site.database.engine, "before_cursor_execute", look)
+    assert not left, "no log row was written"
