@@ -120,6 +120,12 @@ def type_name(kind: TypeEngine[Any]) -> str:
     return kind.compile(dialect=_DIALECTS["postgresql"])
 
 
+def columns_of(types: Types) -> str:
+    """A column list with types, for ``json_to_recordset`` of PostgreSQL; bytes come as hexadecimal text."""
+    sent = {name: Text() if isinstance(kind, LargeBinary) else kind for name, kind in types.items()}
+    return ", ".join(f'"{name}" {type_name(kind)}' for name, kind in sent.items())
+
+
 def word(text: str) -> ColumnElement[str]:
     """A constant written out in the SQL, so that a prepared statement may use the partial index it names."""
     return literal_column(f"'{text}'")

@@ -18,7 +18,8 @@ from domain.states import LaneKind
 from domain.stock import NEAR_ZERO, StockLevel, is_newer
 from domain.synclog import Trigger
 from storage.directory import Directory, Snapshot
-from storage.ledger.identity import Event, digest_of, store_messages
+from storage.ledger.entry import can_enter, enter
+from storage.ledger.identity import Event, digest_of, mark_copies, store_messages
 from storage.ledger.lines import NOBODY, PACE, Lined, Newcomer, first_token, line_up
 from storage.ledger.parcels import ParcelKey, parcel_pasts
 from storage.ledger.records import remember_levels
@@ -43,10 +44,8 @@ def admit(
     known = directory.named(connection, [(each.envelope.account, each.envelope.channel) for each in batch])
     checked = [_check(connection, known, incoming, now) for incoming in batch]
     events = [entry for entry in checked if isinstance(entry, Event)]
-    store_messages(connection, events)
+    lined = _line_up(connection, events, now, hands)
     fresh = [event for event in events if event.admission is None]
-    remember_levels(connection, _newest_levels(fresh))
-    lined = line_up(connection, [newcomer for event in fresh for newcomer in _newcomers(event)], now, hands)
     for event in fresh:
         event.admission = Admission(event.row["id"], jobs=tuple(lined.jobs.get(event.row["id"], ())))
     file_rejections(connection, rejected, now)
@@ -54,6 +53,20 @@ def admit(
         entry.admission or Admission() if isinstance(entry, Event) else Admission(error=entry) for entry in checked
     ]
     return TakenIn(answers, _in_hand(connection, lined, fresh, now))
+
+
+def _line_up(connection: Connection, events: Sequence[Event], now: int, hands: Hands) -> Lined:
+    """Store the messages that are new and their deliveries; what else came gets its answer."""
+    newcomers = {event.row["id"]: _newcomers(event) for event in events}
+    everybody = [newcomer for made in newcomers.values() for newcomer in made]
+    if events and can_enter(connection, everybody):
+        stored, lined = enter(connection, [event.row for event in events], everybody, now, hands)
+        mark_copies(connection, events, stored)
+        return lined
+    store_messages(connection, events)
+    fresh = [event for event in events if event.admission is None]
+    remember_levels(connection, _newest_levels(fresh))
+    return line_up(connection, [each for event in fresh for each in newcomers[event.row["id"]]], now, hands)
 
 
 def _in_hand(connection: Connection, lined: Lined, events: Sequence[Event], now: int) -> list[Claim]:
@@ -166,7 +179,12 @@ def _newcomers(event: Event) -> list[Newcomer]:
     for job in jobs_for(incoming.envelope.type):
         for channel in event.channels:
             place = place_of(job, channel.id, incoming.payload, row["business_key"])
-            newcomer = Newcomer(_delivery_row(row, job, channel, place), place, skip_when_busy=_skips(incoming, place))
+            newcomer = Newcomer(
+                _delivery_row(row, job, channel, place),
+                place,
+                skip_when_busy=_skips(incoming, place),
+                tick=isinstance(incoming.payload, Tick),
+            )
             if place.kind is LaneKind.BULK and not _is_urgent(incoming.payload, channel):
                 newcomer.row["due_at"] += PACE
                 newcomer.urgent = False

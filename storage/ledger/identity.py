@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,9 +40,12 @@ def _meaning(envelope: Envelope) -> dict[str, Any]:
 
 def store_messages(connection: Connection, events: Sequence[Event]) -> None:
     """Insert what is new; mark copies as duplicates and conflicting copies as refused."""
-    if not events:
-        return
-    stored = set(_MESSAGES.run(connection, [event.row for event in events]).scalars())
+    if events:
+        mark_copies(connection, events, set(_MESSAGES.run(connection, [event.row for event in events]).scalars()))
+
+
+def mark_copies(connection: Connection, events: Sequence[Event], stored: Collection[str]) -> None:
+    """Mark what is not among the ``stored`` messages as duplicate or, with another body, as refused."""
     copies = [event for event in events if event.row["id"] not in stored]
     if not copies:
         return

@@ -32,6 +32,7 @@ class Newcomer:
     place: Place
     skip_when_busy: bool = False
     urgent: bool = True
+    tick: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def line_up(connection: Connection, newcomers: Sequence[Newcomer], now: int, han
     by_lane: dict[str, list[Newcomer]] = defaultdict(list)
     for newcomer in newcomers:
         by_lane[newcomer.place.lane].append(newcomer)
-    states = _first_states(by_lane, hands)
+    states = first_states(by_lane, hands)
     ends = _extend_lanes(connection, by_lane, states, hands, now)
     logged: list[dict[str, Any]] = []
     for lane, members in by_lane.items():
@@ -75,7 +76,7 @@ def line_up(connection: Connection, newcomers: Sequence[Newcomer], now: int, han
     return Lined(jobs, in_hand)
 
 
-def _first_states(by_lane: dict[str, list[Newcomer]], hands: Hands) -> dict[str, str]:
+def first_states(by_lane: dict[str, list[Newcomer]], hands: Hands) -> dict[str, str]:
     """The state each lane has if it begins now."""
     room, begun = hands.room, Counter[str]()
     states = dict.fromkeys(by_lane, "ready")
@@ -162,14 +163,12 @@ _LANES = BulkInsert(
     ("key", "kind", "channel_id", "job_type", "state", "due_at", "next_seq", "holder", "token", "since"),
     _lengthen,
 )
-_DELIVERIES = BulkInsert(
-    deliveries,
-    (
-        "id", "message_id", "account_id", "channel_id", "job_type", "business_key", "lane", "seq", "state", "trigger",
-        "due_at", "code", "sentence", "coalesce_key", "version", "event_time", "superseded_by", "created_at",
-        "settled_at",
-    ),
+DELIVERED = (
+    "id", "message_id", "account_id", "channel_id", "job_type", "business_key", "lane", "seq", "state", "trigger",
+    "due_at", "code", "sentence", "coalesce_key", "version", "event_time", "superseded_by", "created_at", "settled_at",
 )  # fmt: skip
+"""Columns of a delivery that are given when it comes into being."""
+_DELIVERIES = BulkInsert(deliveries, DELIVERED)
 
 
 def _skip_overlaps(members: Sequence[Newcomer], now: int, *, was_empty: bool) -> list[dict[str, Any]]:

@@ -64,14 +64,19 @@ def _record_row(channel: Channel, record: Record, now: int) -> dict[str, Any]:
     if isinstance(record, CursorMoved):
         return {"channel_id": channel.id, "job_type": record.job_type, "until": to_micros(record.until)}
     if isinstance(record, SentShipment):
-        return {
-            "channel_id": channel.id,
-            "shipment_id": record.shipment_id,
-            "external_order_id": record.external_order_id,
-            "external_shipment_id": record.external_shipment_id,
-            "recorded_at": now,
-        }
+        return parcel_row(channel, record, now)
     return {"channel_id": channel.id, "sku": record.sku, "quantity": record.quantity, "confirmed_at": now}
+
+
+def parcel_row(channel: Channel, parcel: SentShipment, now: int) -> dict[str, Any]:
+    """A row of the parcels that the shop has."""
+    return {
+        "channel_id": channel.id,
+        "shipment_id": parcel.shipment_id,
+        "external_order_id": parcel.external_order_id,
+        "external_shipment_id": parcel.external_shipment_id,
+        "recorded_at": now,
+    }
 
 
 def _last_of(rows: Sequence[dict[str, Any]], keys: Sequence[str], newest: str | None = None) -> list[dict[str, Any]]:
@@ -191,13 +196,18 @@ def _announcement(told: Announcement, verdict: Verdict, channel: Channel, now: i
     }
 
 
+def day_of(now: int) -> int:
+    """The day (UTC) that calls are counted for."""
+    return now // 86_400_000_000
+
+
 def count_calls(connection: Connection, verdicts: Sequence[Verdict], now: int) -> None:
     """Add the calls made to the channel's count of the day (UTC), by job type."""
     made: Counter[tuple[str, str]] = Counter()
     for verdict in verdicts:
         made[verdict.delivery.channel_id, verdict.delivery.job_type] += len(verdict.calls)
     rows = [
-        {"channel_id": channel_id, "day": now // 86_400_000_000, "job_type": job, "calls": calls}
+        {"channel_id": channel_id, "day": day_of(now), "job_type": job, "calls": calls}
         for (channel_id, job), calls in sorted(made.items())
         if calls
     ]

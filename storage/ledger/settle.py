@@ -4,7 +4,8 @@ token.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,8 @@ from domain.envelope import Envelope
 from domain.events import payload_of
 from domain.ids import new_id
 from domain.moments import from_micros, to_micros
-from domain.outcomes import Effects
+from domain.outcomes import Effects, Record
+from domain.shipments import SentShipment
 from domain.states import DeliveryState, LaneKind
 from domain.synclog import Trigger
 from storage.bulk import BulkUpdate, Fixed, Statement, as_json, rows_of
@@ -24,7 +26,7 @@ from storage.directory import Directory
 from storage.ledger.admit import admit
 from storage.ledger.claim import take
 from storage.ledger.coalesce import LOG, fold
-from storage.ledger.records import announce, count_calls, doubt, remember
+from storage.ledger.records import announce, count_calls, day_of, doubt, parcel_row, remember
 from storage.ledger.rows import NEVER_DUE
 from storage.ledger.swift import MOVED, end_swiftly
 from storage.ledger.turn import drop_lanes, turn_lanes
@@ -56,7 +58,7 @@ def settle(
     """
     # A worker that lost a lane and has it again may settle both runs at once: only the newer token can be valid.
     newest = {each.claim.lane: each for each in sorted(settlements, key=lambda each: each.claim.token)}
-    ended, rest = _end_swiftly(connection, worker, list(newest.values()), now)
+    ended, parcels, rest = _end_swiftly(connection, directory, worker, list(newest.values()), now)
     ahead = not locked and any(each.claim.kind is LaneKind.BULK for each in rest)
     held = _held(connection, worker, rest, _LOOK if ahead else _FENCE)
     valid = [settlement for settlement in rest if settlement.claim.lane in held]
@@ -68,9 +70,8 @@ def settle(
     _write_log(connection, verdicts, worker)
     doubt(connection, [each.delivery.id for each in verdicts if each.unsure or each.state is DeliveryState.UNKNOWN])
     swift = [each for each in newest.values() if each.claim.lane in ended]
-    verdicts += [verdict for settlement in swift for verdict in settlement.verdicts]
-    effective = _with_effects(connection, directory, verdicts)
-    remember(connection, [(channel, verdict.effects.records) for verdict, channel in effective], now)
+    effective = _with_effects(connection, directory, [*verdicts, *(each.verdicts[0] for each in swift)])
+    remember(connection, [(channel, _left(verdict, parcels)) for verdict, channel in effective], now)
     _admit_follow_ups(connection, directory, effective, now)
     if ahead:
         held = _still_held(connection, worker, valid)
@@ -97,17 +98,17 @@ def settle(
 
 
 def _end_swiftly(
-    connection: Connection, worker: str, settlements: Sequence[Settlement], now: int
-) -> tuple[dict[str, bool], Sequence[Settlement]]:
+    connection: Connection, directory: Directory, worker: str, settlements: Sequence[Settlement], now: int
+) -> tuple[dict[str, bool], set[str], Sequence[Settlement]]:
     """End what is over for good in one statement, where the database can: the lanes that were held, with whether they
-    are empty now; and what is left to be settled step by step.
+    are empty now; the deliveries whose parcels are remembered with that; and what is left to be settled step by step.
     """
     follow_ups = any(verdict.effects.follow_ups for each in settlements for verdict in each.verdicts)
     if connection.dialect.name != "postgresql" or follow_ups:
-        return {}, settlements
+        return {}, set(), settlements
     simple = [each for each in settlements if _is_simple(each)]
     if not simple:
-        return {}, settlements
+        return {}, set(), settlements
     rows = [
         {
             **_moved(each.verdicts[0], now),
@@ -118,7 +119,29 @@ def _end_swiftly(
         }
         for each in simple
     ]
-    return end_swiftly(connection, worker, rows), [each for each in settlements if not _is_simple(each)]
+    parcels = _parcels(_with_effects(connection, directory, [each.verdicts[0] for each in simple]), now)
+    ended = end_swiftly(connection, worker, rows, list(parcels.values()), day_of(now))
+    return ended, set(parcels), [each for each in settlements if not _is_simple(each)]
+
+
+def _parcels(effective: Sequence[tuple[Verdict, Channel]], now: int) -> dict[str, dict[str, Any]]:
+    """What is to be remembered of parcels, by delivery; of one that two deliveries sent, nothing here."""
+    made: dict[tuple[str, str], list[tuple[str, dict[str, Any]]]] = defaultdict(list)
+    for verdict, channel in effective:
+        for record in verdict.effects.records:
+            if isinstance(record, SentShipment):
+                row = {**parcel_row(channel, record, now), "f_lane": verdict.delivery.lane}
+                made[channel.id, record.shipment_id].append((verdict.delivery.id, row))
+    alone = [same[0] for same in made.values() if len(same) == 1]
+    several = {each for each, count in Counter(delivery for delivery, _ in alone).items() if count > 1}
+    return {delivery: row for delivery, row in alone if delivery not in several}
+
+
+def _left(verdict: Verdict, parcels: Collection[str]) -> tuple[Record, ...]:
+    """The records that are still to be written."""
+    if verdict.delivery.id not in parcels:
+        return verdict.effects.records
+    return tuple(record for record in verdict.effects.records if not isinstance(record, SentShipment))
 
 
 def _is_simple(settlement: Settlement) -> bool:
