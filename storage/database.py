@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import queue
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -23,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from domain.errors import StorageUnavailable, TowpathError
 from storage.engine import make_engine
+from storage.line import Line
 from storage.link import Link, T, Work, watch, with_retries
 from storage.lock import InstanceLock
 
@@ -49,8 +49,8 @@ class Database:
         self.engine: Engine = make_engine(url, connections=writers + readers + 1)
         self.dialect: str = self.engine.dialect.name
         self._lock = InstanceLock.of(self.engine) if exclusive and self.dialect == "sqlite" else None
-        self._writes: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._reads: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._writes: Line[_Job | None] = Line()
+        self._reads: Line[_Job | None] = Line()
         self._closed = False
         self._links: list[Link] = []
         self._over = threading.Event()
@@ -108,7 +108,7 @@ class Database:
         if self._lock:
             self._lock.release()
 
-    def _put(self, line: queue.SimpleQueue[_Job | None], work: Work[T]) -> Future[T]:
+    def _put(self, line: Line[_Job | None], work: Work[T]) -> Future[T]:
         if self._closed:
             raise StorageUnavailable("The database was closed.")
         future: Future[T] = Future()
@@ -155,7 +155,7 @@ class Database:
             if first is None:
                 return
             group = [first]
-            with contextlib.suppress(queue.Empty):
+            with contextlib.suppress(LookupError):
                 while len(group) < _MAX_GROUP:
                     job = self._writes.get_nowait()
                     if job is None:
