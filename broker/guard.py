@@ -15,10 +15,12 @@ from domain.synclog import ApiCall
 
 class RunGuard:
     """:class:`domain.ports.CallGuard` for one claim, made in ``term`` of the lease. ``wrote`` tells whether a write was
-    begun, ``troubled`` whether the shop failed or its gate was closed.
+    begun, ``troubled`` whether the shop failed or its gate was closed. A run that was begun before its delivery was
+    durable waits for ``stored`` before it acts.
     """
 
-    def __init__(self, lease: Lease, gates: Gates, term: int) -> None:
+    def __init__(self, lease: Lease, gates: Gates, term: int, stored: asyncio.Future[bool] | None = None) -> None:
+        self._stored = stored
         self._lease = lease
         self._term = term
         self._gates = gates
@@ -43,6 +45,7 @@ class RunGuard:
             self.troubled = True
             raise
         try:
+            await self.ensure_stored()
             # Waiting for the permit may have used up what was left of the lease.
             self._lease.ensure(self._term)
         except LeaseLost:
@@ -51,6 +54,15 @@ class RunGuard:
         if writes:
             crash_point("worker.before_call")
             self.wrote = True
+
+    async def ensure_stored(self) -> None:
+        """Wait until the delivery is durable.
+
+        Raises:
+            LeaseLost: that is not known; whoever has the lane now begins anew.
+        """
+        if self._stored is not None and not await asyncio.shield(self._stored):
+            raise LeaseLost("The database did not confirm that it has this delivery; it is taken up anew.")
 
     def after(self, channel: Channel, call: ApiCall, error: ShopError | None) -> None:
         """Record a call and how it ended."""

@@ -117,11 +117,11 @@ class Worker:
         self._offered = room
         self._slots.promise(room)
 
-    def begin(self, claims: Sequence[Claim]) -> None:
-        """Run lanes that are claimed for this worker."""
+    def begin(self, claims: Sequence[Claim], stored: asyncio.Future[bool]) -> None:
+        """Run lanes that are claimed for this worker if they become ``stored``."""
         self._offer(0)
         for claim in claims:
-            self._begin(claim, self._term)
+            self._begin(claim, self._term, stored)
 
     def miss(self) -> None:
         """Hear that this worker may hold lanes of which nobody told it: the answer to a claim was lost."""
@@ -200,10 +200,10 @@ class Worker:
         if freed:
             log.warning("lanes_found_again", count=freed)
 
-    def _begin(self, claim: Claim, term: int) -> None:
+    def _begin(self, claim: Claim, term: int, stored: asyncio.Future[bool] | None = None) -> None:
         """Run a claim that was asked for in this term of the lease."""
         self._in_hand[claim.lane] = claim.token
-        task = asyncio.create_task(self._run(claim, term))
+        task = asyncio.create_task(self._run(claim, RunGuard(self._lease, self._organs.gates, term, stored)))
         self._running.add(task)
         slot = self._slots.take(claim.channel_id)
 
@@ -218,19 +218,19 @@ class Worker:
 
         task.add_done_callback(over)
 
-    async def _run(self, claim: Claim, term: int) -> None:
+    async def _run(self, claim: Claim, guard: RunGuard) -> None:
         """Run one claim and hand its settlement on.
 
         After a lost lease too: the fence keeps it from being written where the lane is somebody else's by then, and
         where nobody took it, it must not stay held by a worker that gave it up.
         """
-        guard = RunGuard(self._lease, self._organs.gates, term)
         started = self._organs.clock()
         answers: list[Answer] | Exception
         seen: dict[str, Channel] = {}
         try:
             async with asyncio.timeout(self._pace.run_seconds):
                 answers = await self._handle(claim, guard, seen)
+            await guard.ensure_stored()
         except LeaseLost as error:
             answers = error
             log.warning("lease_lost", lane=claim.lane, reason=error.sentence)

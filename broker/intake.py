@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import structlog
@@ -43,8 +43,8 @@ class Taker(Protocol):
     def hands(self) -> Hands:
         """What it is ready for."""
 
-    def begin(self, claims: Sequence[Claim]) -> None:
-        """Run these, which are claimed for it."""
+    def begin(self, claims: Sequence[Claim], stored: asyncio.Future[bool]) -> None:
+        """Run these, which are claimed for it if they become ``stored``; nothing may come of them before that."""
 
     def miss(self) -> None:
         """Hear that it may hold lanes of which nobody told it."""
@@ -157,13 +157,24 @@ class Intake:
     async def _take_in(self, events: Sequence[Incoming], rejections: Sequence[Rejection]) -> TakenIn:
         if self._taker is None or not events:
             return TakenIn(await self._ledger.admit(events, rejections))
-        async with self._taker.claiming:
+        taker, stored = self._taker, asyncio.get_running_loop().create_future()
+        begun = False
+
+        def begin(claims: Sequence[Claim]) -> None:
+            nonlocal begun
+            begun = True
+            taker.begin(claims, stored)
+
+        async with taker.claiming:
             try:
-                taken = await self._ledger.take_in(events, rejections, self._taker.hands())
-            except StorageUnavailable:
-                self._taker.miss()
+                taken = await self._ledger.take_in(events, rejections, replace(taker.hands(), early=begin))
+            except BaseException:
+                stored.set_result(False)
+                taker.miss()
                 raise
-            self._taker.begin(taken.claims)
+            stored.set_result(True)
+            if not begun:
+                begin(taken.claims)
             return taken
 
 

@@ -5,7 +5,7 @@ The ledger is the record, the transport only moves: every message, every deliver
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -82,7 +82,8 @@ class Hands:
     """What a worker is ready for when events come in: FIFO lanes that begin with them need not wait to be claimed.
 
     It takes up to ``room`` lanes of ``jobs``, none of a channel in ``skip``, and of each channel no more than its
-    share.
+    share. ``early`` may be told of them, on the event loop, just before they become durable: the runs may prepare what
+    they do then, but nothing may come of them before they are.
     """
 
     worker: str = ""
@@ -90,6 +91,7 @@ class Hands:
     room: int = 0
     skip: frozenset[str] = frozenset()
     shares: Shares | None = None
+    early: Callable[[Sequence[Claim]], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +265,10 @@ class Ledger(Protocol):
         """Store messages and their deliveries; one answer per incoming event, in order."""
 
     async def take_in(self, batch: Sequence[Incoming], rejections: Sequence[Rejection], hands: Hands) -> TakenIn:
-        """As :meth:`admit`, and claim lanes that begin with these events for a worker that is ready for them."""
+        """As :meth:`admit`, and claim lanes that begin with these events for a worker that is ready for them.
+
+        If this raises, what ``hands.early`` was told may be so or not.
+        """
 
     async def claim(
         self, worker: str, job_types: Sequence[str], most: int, skip: Sequence[str] = (), shares: Shares | None = None

@@ -35,6 +35,7 @@ _MAX_GROUP = 256
 class _Job:
     work: Work[Any]
     future: Future[Any]
+    alone: bool = False
 
 
 class Database:
@@ -70,9 +71,11 @@ class Database:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, work: Work[T]) -> Future[T]:
-        """Queue a writing piece of work; the future is done only after its commit."""
-        return self._put(self._writes, work)
+    def submit(self, work: Work[T], *, alone: bool = False) -> Future[T]:
+        """Queue a writing piece of work; the future is done only after its commit. It is ``alone`` when it is a single
+        statement.
+        """
+        return self._put(self._writes, work, alone=alone)
 
     def write(self, work: Work[T], *, timeout: float | None = 30.0) -> T:
         """Run a writing piece of work and wait for its commit (for threads; async code uses :meth:`awrite`).
@@ -82,9 +85,9 @@ class Database:
         """
         return self.submit(work).result(timeout)
 
-    async def awrite(self, work: Work[T]) -> T:
-        """As :meth:`write`, for the event loop."""
-        return await asyncio.wrap_future(self.submit(work))
+    async def awrite(self, work: Work[T], *, alone: bool = False) -> T:
+        """As :meth:`submit`, for the event loop."""
+        return await asyncio.wrap_future(self.submit(work, alone=alone))
 
     def read(self, work: Work[T], *, timeout: float | None = 30.0) -> T:
         """Run a reading piece of work in a transaction that is rolled back."""
@@ -108,11 +111,11 @@ class Database:
         if self._lock:
             self._lock.release()
 
-    def _put(self, line: Line[_Job | None], work: Work[T]) -> Future[T]:
+    def _put(self, line: Line[_Job | None], work: Work[T], *, alone: bool = False) -> Future[T]:
         if self._closed:
             raise StorageUnavailable("The database was closed.")
         future: Future[T] = Future()
-        line.put(_Job(work, future))
+        line.put(_Job(work, future, alone))
         return future
 
     def _link(self, *, reading: bool = False) -> Link:
@@ -146,7 +149,7 @@ class Database:
                 if not job.future.set_running_or_notify_cancel():
                     continue
                 with self._writing([job]):
-                    job.future.set_result(with_retries(link, job.work))
+                    job.future.set_result(with_retries(link, job.work, alone=job.alone))
 
     def _write_in_groups(self) -> None:
         ended = False

@@ -69,6 +69,10 @@ def _line_up(connection: Connection, events: Sequence[Event], now: int, hands: H
     return line_up(connection, [each for event in fresh for each in newcomers[event.row["id"]]], now, hands)
 
 
+FEW = 8
+"""Lanes that begin together whose runs look up themselves what they must know."""
+
+
 def _in_hand(connection: Connection, lined: Lined, events: Sequence[Event], now: int) -> list[Claim]:
     """The lanes that began in a worker's hand, as if it had claimed them."""
     if not lined.in_hand:
@@ -86,9 +90,11 @@ def _in_hand(connection: Connection, lined: Lined, events: Sequence[Event], now:
 
 
 def _pasts(connection: Connection, lined: Lined, events: Mapping[str, Event]) -> dict[str, ParcelPast]:
-    """What is known of the parcels among the first deliveries of these lanes: looked up here, it costs its run no trip
-    to the database, and the lane is in our hand already.
+    """What is known of the parcels among the first deliveries of these lanes, if they are many: looked up together, it
+    costs their runs no trips to the database. A few look it up themselves while this transaction is being committed.
     """
+    if len(lined.in_hand) <= FEW:
+        return {}
     asked: dict[str, ParcelKey] = {}
     for lane, row in lined.in_hand.items():
         payload = events[row["message_id"]].incoming.payload

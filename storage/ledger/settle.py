@@ -109,19 +109,33 @@ def _end_swiftly(
     simple = [each for each in settlements if _is_simple(each)]
     if not simple:
         return {}, set(), settlements
-    rows = [
-        {
-            **_moved(each.verdicts[0], now),
-            **log_row(each.verdicts[0], worker),
-            "f_lane": each.claim.lane,
-            "f_token": each.claim.token,
-            "f_seq": each.verdicts[0].delivery.seq,
-        }
-        for each in simple
-    ]
     parcels = _parcels(_with_effects(connection, directory, [each.verdicts[0] for each in simple]), now)
+    rows = [_end_of(each, worker, now) for each in simple]
     ended = end_swiftly(connection, worker, rows, list(parcels.values()), day_of(now))
     return ended, set(parcels), [each for each in settlements if not _is_simple(each)]
+
+
+def is_alone(dialect: str, settlements: Sequence[Settlement]) -> bool:
+    """Whether this may be settled by :func:`settle_alone`."""
+    if dialect != "postgresql" or len(settlements) != 1 or not _is_simple(settlements[0]):
+        return False
+    effects = settlements[0].verdicts[0].effects
+    return not (effects.announcements or effects.follow_ups or len(effects.records) > 1) and all(
+        isinstance(record, SentShipment) for record in effects.records
+    )
+
+
+def settle_alone(connection: Connection, directory: Directory, worker: str, settlement: Settlement, now: int) -> bool:
+    """Settle in a single statement what ends a lane that it leaves empty; whether it was one."""
+    parcels = _parcels(_with_effects(connection, directory, settlement.verdicts), now)
+    row = _end_of(settlement, worker, now)
+    return bool(end_swiftly(connection, worker, [row], list(parcels.values()), day_of(now), over=True))
+
+
+def _end_of(settlement: Settlement, worker: str, now: int) -> dict[str, Any]:
+    (verdict,) = settlement.verdicts
+    fence = {"f_lane": settlement.claim.lane, "f_token": settlement.claim.token, "f_seq": verdict.delivery.seq}
+    return {**_moved(verdict, now), **log_row(verdict, worker), **fence}
 
 
 def _parcels(effective: Sequence[tuple[Verdict, Channel]], now: int) -> dict[str, dict[str, Any]]:

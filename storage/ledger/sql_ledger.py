@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from broker.ledger import (
     Waiting,
 )
 from domain.channels import Channel
+from domain.errors import StorageUnavailable
 from domain.moments import Clock, to_micros, utc_now
 from storage.database import Database
 from storage.directory import Directory
@@ -54,10 +56,17 @@ class SqlLedger:
 
     async def take_in(self, batch: Sequence[Incoming], rejections: Sequence[Rejection], hands: Hands) -> TakenIn:
         """As :meth:`admit`, and claim lanes that begin with these events."""
-        now = self._now()
+        now, loop, told = self._now(), asyncio.get_running_loop(), False
 
         def work(connection: Connection) -> TakenIn:
+            nonlocal told
+            if told:
+                # Nothing that was told may be told again with other ids.
+                raise StorageUnavailable("The database rolled an admission back; it is made anew.")
             taken_in = admit.admit(connection, self._directory, batch, rejections, now, hands)
+            if taken_in.claims and hands.early is not None:
+                told = True
+                loop.call_soon_threadsafe(hands.early, taken_in.claims)
             crash_point("admit.before_commit")
             return taken_in
 
@@ -81,10 +90,22 @@ class SqlLedger:
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[Settled]:
         """Write outcomes behind the fence."""
+        if settle.is_alone(self._database.dialect, settlements) and await self._settle_alone(worker, settlements[0]):
+            return [Settled(settlements[0].claim.lane, fenced=False)]
         try:
             return await self._settle(worker, settlements, locked=False)
         except settle.OvertakenError:
             return await self._settle(worker, settlements, locked=True)
+
+    async def _settle_alone(self, worker: str, settlement: Settlement) -> bool:
+        now = self._now()
+
+        def work(connection: Connection) -> bool:
+            # It is its own commit.
+            crash_point("settle.before_commit")
+            return settle.settle_alone(connection, self._directory, worker, settlement, now)
+
+        return await self._database.awrite(work, alone=True)
 
     async def _settle(self, worker: str, settlements: Sequence[Settlement], *, locked: bool) -> list[Settled]:
         now = self._now()

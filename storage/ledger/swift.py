@@ -42,7 +42,8 @@ def _statement() -> str:
             SELECT * FROM json_to_recordset(CAST(%(rows)s AS json)) AS given({columns_of({**fence, **MOVED, **logged})})
         ), held AS MATERIALIZED (
             SELECT lanes.key FROM lanes JOIN given ON lanes.key = f_lane AND lanes.token = f_token
-            WHERE lanes.holder = %(worker)s ORDER BY lanes.key FOR UPDATE OF lanes
+            WHERE lanes.holder = %(worker)s AND (lanes.next_seq = f_seq OR NOT %(over)s)
+            ORDER BY lanes.key FOR UPDATE OF lanes
         ), mine AS MATERIALIZED (
             SELECT given.* FROM given JOIN held ON held.key = f_lane
         ), moved AS (
@@ -82,12 +83,14 @@ def end_swiftly(
     rows: Sequence[Mapping[str, Any]],
     parcels: Sequence[Mapping[str, Any]],
     day: int,
+    *,
+    over: bool = False,
 ) -> dict[str, bool]:
     """End deliveries that are the heads of FIFO lanes; of each lane that was still held: whether it was the last of it.
 
     A row has the members of :data:`MOVED`, those of a log row, and the fence: ``f_lane``, ``f_token``, ``f_seq``. Of
     ``parcels``, each a different one, a row has the members of :data:`PARCEL` and ``f_lane``. ``day`` is what the calls
-    are counted for.
+    are counted for. Where ``over``, only lanes that are empty then.
     """
-    values = {"rows": as_json(rows), "parcels": as_json(parcels), "worker": worker, "day": day}
+    values = {"rows": as_json(rows), "parcels": as_json(parcels), "worker": worker, "day": day, "over": over}
     return {lane: last for lane, last in connection.exec_driver_sql(_SQL, values)}

@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, event, func, select
+from sqlalchemy.exc import OperationalError
 
 from broker import heart, intake
-from broker.handling import Handler
+from broker.guard import RunGuard
+from broker.handling import Answer, Handler, Run
 from broker.heart import Pace
 from broker.ledger import Claim, Shares
 from domain.errors import ShopDown
+from domain.synclog import ApiCall
 from storage.tables import deliveries, lanes
 from tests.broker.handlers import Gated, noting, order_of
 from tests.broker.roles import intake_at_work, relay_at_work, send
 from tests.house import AFTER_A_CRASH, DONE, Shift, SmallHouse, answering
 from tests.moody import until
+from tests.services.process import wait_until
 
 
 class NoLanes:
@@ -159,26 +163,86 @@ async def test_a_worker_whose_lease_is_nearly_over_is_handed_nothing(house: Smal
         assert await states(house) == {"1": "ready"}
 
 
-async def test_an_answer_that_was_lost_makes_nothing_run_twice(house: SmallHouse) -> None:
-    """What was stored is in the hand of a worker that was never told; it gives that back, and takes it up again."""
-    ran: list[tuple[str, bool]] = []
+class Calling:
+    """A handler that makes one call as a connector does; it notes for which orders it meant to, and did."""
+
+    def __init__(self, house: SmallHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[str] = []
+        self.made: list[str] = []
+        self.handlers = answering(self._call)
+        monkeypatch.setattr(house.connectors, "open", lambda _channel, guard: guard)
+
+    async def _call(self, run: Run) -> Answer:
+        guard = cast(RunGuard, run.shop)
+        self.asked.append(order_of(run))
+        await guard.before(run.channel, "PUT /orders/{id}", writes=True)
+        self.made.append(order_of(run))
+        guard.after(run.channel, ApiCall("PUT", "/orders/{id}", 200, 1, 2), None)
+        return DONE
+
+
+async def test_a_run_prepares_what_it_does_while_its_event_is_being_stored_and_acts_only_then(
+    house: SmallHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = Calling(house, monkeypatch)
+    async with handed_out(house, handler.handlers), on_its_way(house) as heard:
+        await until(lambda: handler.asked)
+        assert handler.made == []
+        assert await house.logs() == []
+        heard.set()
+        await until(lambda: ended(house, 1))
+    assert handler.asked == handler.made == ["1"]
+
+
+async def test_a_run_that_needs_no_call_does_not_end_before_its_event_is_stored(house: SmallHouse) -> None:
+    ran: list[str] = []
+    async with handed_out(house, noting(ran, order_of)), on_its_way(house) as heard:
+        await until(lambda: ran)
+        assert house.ledger.asked["settle"] == 0
+        heard.set()
+        await until(lambda: ended(house, 1))
+    assert ran == ["1"]
+
+
+async def test_what_was_rolled_back_after_its_run_began_makes_no_call_and_runs_when_it_is_stored(
+    house: SmallHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler, fails = Calling(house, monkeypatch), [False]
+
+    def commit(connection: Connection) -> None:
+        if fails == [True]:
+            assert wait_until(lambda: bool(handler.asked), 10)
+            fails.clear()
+            raise OperationalError("COMMIT", {}, Exception("the disk is full"))
+
+    event.listen(house.database.engine, "commit", commit)
+    async with handed_out(house, handler.handlers):
+        fails[0] = True
+        await come_in(house, 1)
+        await until(lambda: not fails)
+        await until(lambda: ended(house, 1))
+    event.remove(house.database.engine, "commit", commit)
+    assert handler.made == ["1"]
+    assert [(row.code, row.attempt) for row in await house.logs()] == [("ok", 1)]
+
+
+async def test_an_answer_that_was_lost_makes_nothing_run_twice(
+    house: SmallHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was stored is in the hand of a worker that does not know if it is: it gives that back, and takes it up
+    again."""
+    handler = Calling(house, monkeypatch)
     house.ledger.deaf.add("admit")
-    handlers = noting(ran, lambda run: (order_of(run), run.item.delivery.unsure))
-    async with house.at_work(handlers) as shift, intake_at_work(house, shift.worker):
+    async with house.at_work(handler.handlers) as shift, intake_at_work(house, shift.worker):
         await come_in(house, *range(4))
-        await until(lambda: house.ledger.asked["disown"])
-        await until(lambda: _all_waiting(house, 4))
+        await until(lambda: len(handler.asked) == 4)
         house.clock.advance(AFTER_A_CRASH)
         await until(lambda: ended(house, 4))
         assert house.ledger.deaf == set()
         await come_in(house, 9)
         await until(lambda: ended(house, 5))
-    assert sorted(ran) == [("0", True), ("1", True), ("2", True), ("3", True), ("9", False)]
+    assert sorted(handler.made) == ["0", "1", "2", "3", "9"]
     assert (await house.desk.statistics()).duplicates == 4
-
-
-async def _all_waiting(house: SmallHouse, count: int) -> bool:
-    return list((await states(house)).values()) == ["waiting"] * count
 
 
 async def test_a_database_that_is_away_while_events_come_in_is_waited_for_and_each_runs_once(house: SmallHouse) -> None:

@@ -67,7 +67,7 @@ class InlineDatabase(Database):
         self._weather = weather
         self._process: Process = here()
 
-    async def awrite(self, work: Work[T]) -> T:
+    async def awrite(self, work: Work[T], *, alone: bool = False) -> T:
         name = _name(work)
         await self._weather.point(f"before {name}")
         if self._weather.strikes("away"):
@@ -100,7 +100,7 @@ class InlineDatabase(Database):
             connection.rollback()
         return result
 
-    def submit(self, work: Work[T]) -> Future[T]:
+    def submit(self, work: Work[T], *, alone: bool = False) -> Future[T]:
         done: Future[T] = Future()
         done.set_result(self.write(work))
         return done
