@@ -73,6 +73,11 @@ class InlineDatabase(Database):
         if self._weather.strikes("away"):
             self._weather.note(f"database  {name}: away")
             raise StorageUnavailable("The database is away.")
+        if self._weather.strikes("undo"):
+            self.write(work, undone=True)
+            self._weather.note(f"database  {name}: rolled back")
+            await self._weather.point(f"after {name}")
+            raise StorageUnavailable("The database could not commit.")
         result = self.write(work)
         self._weather.note(f"database  {name}: committed")
         await self._weather.point(f"after {name}")
@@ -88,9 +93,12 @@ class InlineDatabase(Database):
             raise StorageUnavailable("The database is away.")
         return self.read(work)
 
-    def write(self, work: Work[T], *, timeout: float | None = None) -> T:
+    def write(self, work: Work[T], *, timeout: float | None = None, undone: bool = False) -> T:
         with self.engine.begin() as connection:
             result = work(connection)
+            if undone:
+                connection.rollback()
+                return result
         self.commits += 1
         return result
 

@@ -18,15 +18,16 @@ HEARTBEAT_SECONDS = 20.0
 class Climate:
     """The chance of each fault at each occasion for it.
 
-    ``kill`` and ``freeze`` strike a process between two steps, ``away`` and ``deaf`` a piece of work on the database
-    (not done; done and the answer lost), ``refuse``, ``cut`` and ``mute`` a publish (not taken; connection lost half
-    way; taken and the confirm lost), ``drop`` a take or an acknowledgement (connection lost), ``shop`` a call to the
-    shop.
+    ``kill`` and ``freeze`` strike a process between two steps, ``away``, ``undo`` and ``deaf`` a piece of work on the
+    database (not begun; done and rolled back; done and the answer lost), ``refuse``, ``cut`` and ``mute`` a publish
+    (not taken; connection lost half way; taken and the confirm lost), ``drop`` a take or an acknowledgement (connection
+    lost), ``shop`` a call to the shop.
     """
 
     kill: float = 0.0
     freeze: float = 0.0
     away: float = 0.0
+    undo: float = 0.0
     deaf: float = 0.0
     refuse: float = 0.0
     cut: float = 0.0
@@ -41,7 +42,7 @@ class Climate:
 
 FAIR = Climate()
 WORST = Climate(
-    kill=0.01, freeze=0.004, away=0.04, deaf=0.03, refuse=0.15, cut=0.15, mute=0.15, drop=0.01, shop=0.35
+    kill=0.01, freeze=0.004, away=0.04, undo=0.02, deaf=0.03, refuse=0.15, cut=0.15, mute=0.15, drop=0.01, shop=0.35
 )  # fmt: skip
 
 
