@@ -30,6 +30,7 @@ from broker.handling import CHANNEL_DELETED, Answer, Handler, Run, item_of, refu
 from broker.lease import Lease
 from broker.ledger import Claim, Delivery, Hands, Ledger, Memory, Settled, Settlement, Verdict
 from broker.meters import Meters
+from broker.pacer import Pacer
 from broker.slots import Slots
 from broker.sources import LaneSource
 from broker.verdicts import Attempt, judge, judge_error
@@ -85,6 +86,7 @@ class Worker:
         self._jobs = frozenset(organs.handlers)
         self._running: set[asyncio.Task[None]] = set()
         self._slots = Slots(pace.capacity, pace.channel_share, organs.ledger.has_several_channels)
+        self._pacer = Pacer(organs.ledger.has_busy_channels)
         self._offered = 0
         self._term = lease.term
         """Of the lease, when this worker last told what it is ready for."""
@@ -157,6 +159,7 @@ class Worker:
         if not self._slots.worth_a_claim or not self._lease.sufficient:
             await self._room_bell.listen(0.25)
             return
+        await asyncio.sleep(self._pacer.pause())
         await self._source.ready()
         try:
             if self._astray:
@@ -178,7 +181,7 @@ class Worker:
         room, shares = self._slots.claimable, self._slots.shares()
         if not room:
             return
-        room = room if self._plenty else (room + 1) // 2
+        room = self._pacer.most(room if self._plenty else (room + 1) // 2)
         crowded, term = self._slots.crowded(), self._lease.term
         self._slots.promise(room)
         try:

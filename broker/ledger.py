@@ -320,5 +320,8 @@ class Ledger(Protocol):
     def has_several_channels(self) -> bool:
         """Whether there is more than one channel, as far as a claim has seen lately."""
 
+    def has_busy_channels(self) -> bool:
+        """Whether several channels were called at about the same time, as far as a claim has seen lately."""
+
     async def channel(self, channel_id: str) -> Channel | None:
         """A channel by id, at most a second old."""

@@ -31,6 +31,8 @@ SLOWEST_DECLINE = 0.8
 HANGING_SECONDS = 1.0
 FIRST = 4
 """Lanes of a channel of which nothing good is known yet."""
+REST_SECONDS, LONGEST_REST = 0.05, 1.0
+"""How long a channel is left alone whose runs are only held back by a closed gate, at first and at the most."""
 KEPT_PART = 8
 """This part of the slots is not claimed for, but kept for what is handed out as it comes in."""
 CLAIM_PART = 6
@@ -61,6 +63,7 @@ class Slots:
         self._promised = 0
         self._runs: Counter[str] = Counter()
         self._fastest: dict[str, float] = {}
+        self._rest: dict[str, tuple[float, float]] = {}
         self._window_began = time.monotonic()
 
     @property
@@ -91,6 +94,8 @@ class Slots:
 
     def allowance(self, channel_id: str = "") -> int:
         """How many more lanes a channel may begin, if no other does; without an id: one that has none in flight."""
+        if self._rests(channel_id):
+            return 0
         room, greed, busy = self.room, self._greed, self._busy.get(channel_id, 0)
         trusted = min(room, self._trust.get(channel_id, FIRST) - busy)
         if math.isinf(greed) or not self._several():
@@ -105,9 +110,9 @@ class Slots:
 
     def crowded(self) -> list[str]:
         """Channels that are left out of claims: they may begin no more, or have most slots and may begin too few to be
-        worth it.
+        worth it, or rest.
         """
-        return [channel_id for channel_id in self._busy if self.is_crowded(channel_id)]
+        return [channel_id for channel_id in {*self._busy, *self._rest} if self.is_crowded(channel_id)]
 
     def is_crowded(self, channel_id: str) -> bool:
         """Whether a channel is left out of claims."""
@@ -141,7 +146,11 @@ class Slots:
         at once only to be put back would hold up the others); its calls took so many seconds each.
         """
         self._trust[channel_id] = min(self._capacity, self._trust.get(channel_id, FIRST) + 1) if well else FIRST
+        if well:
+            self._rest.pop(channel_id, None)
         if not calls:
+            if not well:
+                self._let_rest(channel_id)
             return
         taken = sum(calls)
         self._runs[channel_id] += 1
@@ -150,6 +159,17 @@ class Slots:
         if now - self._window_began >= WINDOW_SECONDS:
             self._measure(now - self._window_began)
             self._window_began = now
+
+    def _let_rest(self, channel_id: str) -> None:
+        """A run did nothing but find a gate closed: what else waits for it is not asked so soon again."""
+        until, seconds = self._rest.get(channel_id, (0.0, REST_SECONDS / 2))
+        now = time.monotonic()
+        if now >= until:
+            seconds = min(seconds * 2, LONGEST_REST)
+            self._rest[channel_id] = (now + seconds, seconds)
+
+    def _rests(self, channel_id: str) -> bool:
+        return channel_id in self._rest and time.monotonic() < self._rest[channel_id][0]
 
     def _measure(self, seconds: float) -> None:
         calling = sum(count / seconds * self._fastest[channel_id] for channel_id, count in self._runs.items())

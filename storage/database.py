@@ -47,11 +47,12 @@ class Database:
     """
 
     def __init__(self, url: str, *, writers: int = 3, readers: int = 2, exclusive: bool = True) -> None:
-        self.engine: Engine = make_engine(url, connections=writers + readers + 1)
+        self.engine: Engine = make_engine(url, connections=writers + readers + 2)
         self.dialect: str = self.engine.dialect.name
         self._lock = InstanceLock.of(self.engine) if exclusive and self.dialect == "sqlite" else None
         self._writes: Line[_Job | None] = Line()
         self._reads: Line[_Job | None] = Line()
+        self._questions: Line[_Job | None] = Line()
         self._closed = False
         self._links: list[Link] = []
         self._over = threading.Event()
@@ -65,6 +66,7 @@ class Database:
                 for n in range(1 if one_writer else writers)
             ),
             *(threading.Thread(target=self._read, name=f"towpath-read-{n}", daemon=True) for n in range(readers)),
+            threading.Thread(target=self._answer, name="towpath-question", daemon=True),
         ]
         if not one_writer:
             threading.Thread(target=watch, args=(self._links, self._over), name="towpath-watch", daemon=True).start()
@@ -97,6 +99,10 @@ class Database:
         """As :meth:`read`, for the event loop."""
         return await asyncio.wrap_future(self._put(self._reads, work))
 
+    async def aanswer(self, work: Work[T]) -> T:
+        """As :meth:`aread`, for what people ask: it may look at very much, and the engine must not wait for it."""
+        return await asyncio.wrap_future(self._put(self._questions, work))
+
     def close(self) -> None:
         """Finish what is queued, close all connections, release the instance lock. Safe to call twice."""
         if self._closed:
@@ -104,7 +110,8 @@ class Database:
         self._closed = True
         self._over.set()
         for thread in self._threads:
-            (self._reads if "read" in thread.name else self._writes).put(None)
+            line = self._reads if "-read-" in thread.name else self._writes
+            (self._questions if "question" in thread.name else line).put(None)
         for thread in self._threads:
             thread.join(timeout=10)
         self.engine.dispose()
@@ -118,8 +125,8 @@ class Database:
         line.put(_Job(work, future, alone))
         return future
 
-    def _link(self, *, reading: bool = False) -> Link:
-        link = Link(self.engine, reading=reading)
+    def _link(self, *, reading: bool = False, by_index: bool = True) -> Link:
+        link = Link(self.engine, reading=reading, by_index=by_index)
         self._links.append(link)
         return link
 
@@ -137,11 +144,18 @@ class Database:
 
     def _read(self) -> None:
         with self._link(reading=True) as link:
-            while (job := self._reads.get()) is not None:
-                if not job.future.set_running_or_notify_cancel():
-                    continue
-                with _answering([job]):
-                    job.future.set_result(with_retries(link, job.work))
+            self._give(self._reads, link)
+
+    def _answer(self) -> None:
+        with self._link(reading=True, by_index=False) as link:
+            self._give(self._questions, link)
+
+    def _give(self, line: Line[_Job | None], link: Link) -> None:
+        while (job := line.get()) is not None:
+            if not job.future.set_running_or_notify_cancel():
+                continue
+            with _answering([job]):
+                job.future.set_result(with_retries(link, job.work))
 
     def _write_one_by_one(self) -> None:
         with self._link() as link:

@@ -26,11 +26,16 @@ LOOK_SECONDS = 5.0
 
 
 class Link:
-    """The connection of one thread, kept open between pieces of work; one that broke is replaced."""
+    """The connection of one thread, kept open between pieces of work; one that broke is replaced.
 
-    def __init__(self, engine: Engine, *, reading: bool = False) -> None:
+    What is looked up by it has an index: while PostgreSQL knows little of a table, or planned when the table was empty,
+    it would rather read it all. Without ``by_index`` it may.
+    """
+
+    def __init__(self, engine: Engine, *, reading: bool = False, by_index: bool = True) -> None:
         self._engine = engine
         self._reading = reading
+        self._by_index = by_index
         self._connection: Connection | None = None
         self._alone = False
         self.committing = False
@@ -43,19 +48,17 @@ class Link:
 
     def _open(self) -> Connection:
         connection = self._engine.connect()
-        if not self._reading:
-            if connection.dialect.name == "postgresql":
-                # What is written is found by an index; while PostgreSQL knows little of a table, it would read it all.
-                connection.exec_driver_sql("SET enable_seqscan = off")
-                connection.commit()
-            return connection
-        if connection.dialect.name == "postgresql":
+        if connection.dialect.name != "postgresql":
+            return connection.execution_options(reading=True) if self._reading else connection
+        if self._reading:
             # Each question is one statement: a transaction around it would be two more trips to the server.
             connection = connection.execution_options(isolation_level="AUTOCOMMIT")
             connection.detach()
             connection.exec_driver_sql("SET default_transaction_read_only = on")
-            return connection
-        return connection.execution_options(reading=True)
+        if self._by_index:
+            connection.exec_driver_sql("SET enable_seqscan = off")
+            connection.commit()
+        return connection
 
     def __enter__(self) -> Self:
         return self

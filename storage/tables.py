@@ -203,6 +203,12 @@ lanes = Table(
         sqlite_where=text("state IN ('ready', 'waiting')"),
         postgresql_where=text("state IN ('ready', 'waiting')"),
     ),
+    Index(
+        "ix_lanes_suspect",
+        "due_at",
+        sqlite_where=text("crashes >= 2 AND state IN ('ready', 'waiting')"),
+        postgresql_where=text("crashes >= 2 AND state IN ('ready', 'waiting')"),
+    ),
 )
 
 workers = Table(

@@ -72,11 +72,11 @@ class SqlDesk:
 
     async def organizations(self) -> Mapping[str, str]:
         """All organizations: id to name."""
-        return await self._database.aread(overview.organization_names)
+        return await self._database.aanswer(overview.organization_names)
 
     async def accounts(self) -> Sequence[Account]:
         """All accounts, by code."""
-        return await self._database.aread(self._directory.accounts)
+        return await self._database.aanswer(self._directory.accounts)
 
     async def create_channel(self, new: NewChannel) -> str:
         """A new channel with no schedules; its id."""
@@ -102,7 +102,7 @@ class SqlDesk:
     async def channels(self, account: str | None) -> Sequence[ChannelRow]:
         """The channels of an account, or all."""
         now = self._now()
-        return await self._database.aread(
+        return await self._database.aanswer(
             lambda connection: overview.channel_rows(connection, self._directory, account, self._version_of, now)
         )
 
@@ -112,7 +112,7 @@ class SqlDesk:
 
     async def key_holder(self, secret: str) -> KeyHolder | None:
         """Who a key speaks for."""
-        return await self._database.aread(partial(setup.key_holder, secret=secret))
+        return await self._database.aanswer(partial(setup.key_holder, secret=secret))
 
     async def set_schedule(self, account: str, channel: str, job: str, period: Period) -> None:
         """How often a job runs."""
@@ -123,7 +123,7 @@ class SqlDesk:
 
     async def schedules(self, account: str | None) -> Sequence[ScheduleRow]:
         """Recurring jobs with their last and next run."""
-        return await self._database.aread(partial(overview.schedule_rows, account=account))
+        return await self._database.aanswer(partial(overview.schedule_rows, account=account))
 
     async def run_now(self, account: str, channel: str, job: str) -> str:
         """Queue one manual run of a job; the message id."""
@@ -134,19 +134,19 @@ class SqlDesk:
 
     async def logs(self, wanted: LogFilter) -> Sequence[LogRow]:
         """Sync log rows."""
-        return await self._database.aread(partial(lookups.logs, wanted=wanted))
+        return await self._database.aanswer(partial(lookups.logs, wanted=wanted))
 
     async def messages(self, wanted: MessageFilter) -> Sequence[MessageRow]:
         """Messages, newest first."""
-        return await self._database.aread(partial(lookups.messages_of, wanted=wanted))
+        return await self._database.aanswer(partial(lookups.messages_of, wanted=wanted))
 
     async def message(self, message_id: str) -> MessageLife | None:
         """The whole life of a message."""
-        return await self._database.aread(partial(lookups.message, message_id=message_id))
+        return await self._database.aanswer(partial(lookups.message, message_id=message_id))
 
     async def rejected(self, limit: int) -> Sequence[RejectedRow]:
         """What could not become a message."""
-        return await self._database.aread(partial(lookups.rejected, limit=limit))
+        return await self._database.aanswer(partial(lookups.rejected, limit=limit))
 
     async def replay(self, delivery_ids: Sequence[str]) -> int:
         """Open final deliveries again, release waiting ones."""
@@ -158,8 +158,8 @@ class SqlDesk:
 
     async def announcements(self, account: str | None, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
         """What the OMS was or is to be told."""
-        return await self._database.aread(partial(overview.announcements, account=account, after=after, limit=limit))
+        return await self._database.aanswer(partial(overview.announcements, account=account, after=after, limit=limit))
 
     async def statistics(self) -> Statistics:
         """Numbers of the whole installation."""
-        return await self._database.aread(partial(overview.statistics, now=self._now()))
+        return await self._database.aanswer(partial(overview.statistics, now=self._now()))

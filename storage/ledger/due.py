@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, exists, literal_column, select, true
+from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, exists, literal_column, select, true, tuple_
 
 from broker.ledger import Shares
 from storage.bulk import Fixed, Statement, as_json, values_of, word
-from storage.tables import channels, lanes
+from storage.tables import channels, gates, lanes
 
 SUSPECT: ColumnElement[int] = literal_column("2")
 """From so many deaths in a row on, a lane may be what kills its workers."""
@@ -50,6 +50,11 @@ def has_several_channels(connection: Connection) -> bool:
     return len(connection.scalars(_CHANNELS).all()) > 1
 
 
+def has_busy_channels(connection: Connection, since: int) -> bool:
+    """Whether several channels were called after an instant."""
+    return len(_BUSY.run(connection, since=since).all()) > 1
+
+
 def due_suspect(
     connection: Connection, worker: str, job_types: Sequence[str], skip: Sequence[str], now: int
 ) -> list[str]:
@@ -70,14 +75,13 @@ def _suspect(dialect: str) -> Statement:
 
 
 def _is_due(dialect: str, *, suspect: bool = False) -> ColumnElement[bool]:
+    return _waits(dialect, suspect=suspect) & (lanes.c.due_at <= _NOW)
+
+
+def _waits(dialect: str, *, suspect: bool = False) -> ColumnElement[bool]:
     wanted = select(values_of(dialect, "jobs").c.value)
     crashes = lanes.c.crashes >= SUSPECT if suspect else lanes.c.crashes < SUSPECT
-    return (
-        crashes
-        & lanes.c.state.in_((word("ready"), word("waiting")))
-        & (lanes.c.due_at <= _NOW)
-        & lanes.c.job_type.in_(wanted)
-    )
+    return crashes & lanes.c.state.in_((word("ready"), word("waiting"))) & lanes.c.job_type.in_(wanted)
 
 
 def _oldest(dialect: str) -> Statement:
@@ -88,12 +92,17 @@ def _oldest(dialect: str) -> Statement:
 def _turns(dialect: str) -> Statement:
     """The first few of each channel, those of a channel in the order they became due."""
     columns = (lanes.c.key, lanes.c.due_at, lanes.c.channel_id)
-    mine = _is_due(dialect) & (lanes.c.channel_id == channels.c.id)
     wanted = channels.c.id.not_in(select(values_of(dialect, "skip").c.value))
     if dialect == "postgresql":
-        first = select(*columns).where(mine).order_by(lanes.c.due_at).limit(_MOST).with_for_update(skip_locked=True)
-        part = first.correlate(channels).lateral("part")
+        # Compared as rows and ordered by both, so that PostgreSQL goes by the index on both: by the one on the instant
+        # alone it would read all that waits for others before it knows that a channel has nothing.
+        place = tuple_(lanes.c.channel_id, lanes.c.due_at)
+        is_due = (place >= tuple_(channels.c.id, literal_column("0"))) & (place <= tuple_(channels.c.id, _NOW))
+        mine = _waits(dialect) & is_due
+        first = select(*columns).where(mine).order_by(lanes.c.channel_id, lanes.c.due_at).limit(_MOST)
+        part = first.with_for_update(skip_locked=True).correlate(channels).lateral("part")
         return select(part).select_from(channels).join(part, true()).where(wanted)
+    mine = _is_due(dialect) & (lanes.c.channel_id == channels.c.id)
     first = select(lanes.c.key).where(mine).order_by(lanes.c.due_at).limit(_MOST).correlate(channels)
     found = lanes.alias("found")
     query = select(found.c.key, found.c.due_at, found.c.channel_id).select_from(channels)
@@ -106,5 +115,11 @@ def _deleted(dialect: str) -> Statement:
     return query.with_for_update(skip_locked=True, of=lanes) if dialect == "postgresql" else query
 
 
+def _busy(_dialect: str) -> Statement:
+    called = (gates.c.operation == word("")) & (gates.c.arrival > bindparam("since", type_=BigInteger))
+    return select(gates.c.channel_id).where(called).limit(literal_column("2"))
+
+
+_BUSY = Fixed(_busy)
 _CHANNELS = select(channels.c.id).limit(2)
 _OLDEST, _TURNS, _SUSPECT, _DELETED = Fixed(_oldest), Fixed(_turns), Fixed(_suspect), Fixed(_deleted)

@@ -29,11 +29,15 @@ from domain.moments import Clock, to_micros, utc_now
 from storage.database import Database
 from storage.directory import Directory
 from storage.ledger import admit, claim, outward, rescue, settle
-from storage.ledger.due import due_of_deleted, has_several_channels
+from storage.ledger.due import due_of_deleted, has_busy_channels, has_several_channels
 from storage.processes import here
 
 LOOK_SECONDS = 5.0
 """How long it may take until a process notices that there is a second channel, only one left, or one gone."""
+SEEN_SECONDS = 0.1
+"""How long it may take until a process notices that a second channel is at work."""
+CALLED_MICROS = 3_000_000
+"""A channel is at work when it was called so lately."""
 
 
 class SqlLedger:
@@ -46,6 +50,8 @@ class SqlLedger:
         self._where = here()
         self._several = True
         self._looked_at = -math.inf
+        self._busy = False
+        self._seen_at = -math.inf
 
     def _now(self) -> int:
         return to_micros(self._clock())
@@ -80,6 +86,9 @@ class SqlLedger:
 
         def work(connection: Connection) -> list[Claim]:
             claims = claim.claim(connection, worker, job_types, most, skip, now, shares=shares)
+            if time.monotonic() - self._seen_at > SEEN_SECONDS:
+                self._busy = has_busy_channels(connection, now - CALLED_MICROS)
+                self._seen_at = time.monotonic()
             if time.monotonic() - self._looked_at > LOOK_SECONDS:
                 self._several, self._looked_at = has_several_channels(connection), time.monotonic()
                 gone = due_of_deleted(connection, job_types, most - len(claims), now)
@@ -176,6 +185,10 @@ class SqlLedger:
     def has_several_channels(self) -> bool:
         """Whether there was more than one channel when last looked."""
         return self._several
+
+    def has_busy_channels(self) -> bool:
+        """Whether several channels were called lately."""
+        return self._busy
 
     async def channel(self, channel_id: str) -> Channel | None:
         """A channel by id, at most a second old; one that is unknown is looked up anew."""

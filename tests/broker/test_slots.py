@@ -206,3 +206,45 @@ def test_shares_tell_of_each_channel_and_of_those_nothing_is_known_of() -> None:
 def test_a_single_channel_that_is_trusted_needs_no_shares() -> None:
     assert some(several=False).shares() is None
     assert Slots(200, 0.75, lambda: False).shares() == Shares(FIRST)
+
+
+def hold_back(slots: Slots, channel: str) -> None:
+    """A run finds nothing but a closed gate."""
+    slots.learn(channel, [], well=False)
+
+
+def test_a_channel_whose_runs_only_find_a_closed_gate_rests_ever_longer_and_others_do_not(clock: Clock) -> None:
+    slots = some()
+    rest = module.REST_SECONDS
+    while rest < module.LONGEST_REST:
+        for _ in range(4):
+            # Runs that were in flight together lengthen it once.
+            hold_back(slots, "a")
+        assert slots.allowance("a") == 0
+        assert slots.crowded() == ["a"]
+        assert slots.allowance("b") > 0
+        clock.now += rest - 0.001
+        assert slots.allowance("a") == 0
+        clock.now += 0.002
+        assert slots.allowance("a") == FIRST
+        assert slots.crowded() == []
+        rest = min(2 * rest, module.LONGEST_REST)
+    hold_back(slots, "a")
+    clock.now += module.LONGEST_REST + 0.001
+    assert slots.allowance("a") == FIRST
+
+
+def test_a_run_that_goes_well_ends_the_rest_of_its_channel(clock: Clock) -> None:
+    slots = some()
+    hold_back(slots, "a")
+    slots.learn("a", [], well=True)
+    assert slots.allowance("a") == FIRST + 1
+    hold_back(slots, "a")
+    clock.now += module.REST_SECONDS + 0.001
+    assert slots.allowance("a") == FIRST
+
+
+def test_a_run_whose_call_failed_does_not_let_its_channel_rest() -> None:
+    slots = some()
+    slots.learn("a", [0.1], well=False)
+    assert slots.allowance("a") == FIRST

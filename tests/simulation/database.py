@@ -93,6 +93,9 @@ class InlineDatabase(Database):
             raise StorageUnavailable("The database is away.")
         return self.read(work)
 
+    async def aanswer(self, work: Work[T]) -> T:
+        return await self.aread(work)
+
     def write(self, work: Work[T], *, timeout: float | None = None, undone: bool = False) -> T:
         with self.engine.begin() as connection:
             result = work(connection)

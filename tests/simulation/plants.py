@@ -184,7 +184,7 @@ PLANTS: dict[str, Plant] = {
     "no confirm": Plant(Makers(transport=NoConfirm), replace(FAIR, refuse=0.3, cut=0.3)),
     "acknowledged first": Plant(Makers(transport=AcknowledgedFirst), replace(FAIR, kill=0.03, away=0.1)),
     "no read before create": Plant(Makers(shop=NoReadBeforeCreate), replace(FAIR, shop=0.5)),
-    "timeout taken for success": Plant(Makers(shop=TimeoutIsSuccess), replace(FAIR, shop=0.2)),
+    "timeout taken for success": Plant(Makers(shop=TimeoutIsSuccess), replace(FAIR, shop=0.5), 60),
     "no fence": Plant(_with_ledger(NoFence), replace(FAIR, freeze=0.03, shop=0.3)),
     "no lease": Plant(Makers(lease=NoLease), replace(FAIR, freeze=0.03, shop=0.3)),
     "lease of the living ignored": Plant(_with_ledger(RescuesTheLiving), replace(FAIR, shop=0.5)),

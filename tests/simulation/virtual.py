@@ -46,6 +46,7 @@ def virtual(loop: VirtualLoop, weather: Weather, seed: object) -> Iterator[None]
     changes: list[tuple[Any, str, Any]] = [
         (time, "monotonic", loop.time),
         (time, "perf_counter", loop.time),
+        (time, "process_time", lambda: loop.time() / 4),
         (time, "time_ns", lambda: start + int(loop.time() * 1e9)),
         (secrets, "randbits", random.Random(f"{seed}/ids").getrandbits),
         (domain.ids, "_last", 0),

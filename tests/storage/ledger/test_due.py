@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 
 from broker.ledger import Claim, Shares
 from broker.operations.values import NewChannel
+from domain.moments import to_micros
 from storage.desk.setup import create_channel
 from storage.ledger import sql_ledger
-from storage.tables import channels, lanes
+from storage.tables import channels, gates, lanes
 from tests.storage.support import Site, done, keys, order, retry, stock
 
 
@@ -72,6 +73,22 @@ async def test_whether_there_are_several_channels_is_noticed_by_a_claim(
     site.database.write(lambda connection: create_channel(connection, site.vault, second, 0))
     await site.claim()
     assert site.ledger.has_several_channels()
+
+
+async def test_whether_several_channels_were_called_lately_is_noticed_by_a_claim(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_ledger, "SEEN_SECONDS", -1.0)
+    called = {"main": 0, "outlet": 2, "shop": 4}
+    for channel, seconds in called.items():
+        at = to_micros(site.clock.now) + seconds * 1_000_000
+        site.run(insert(gates).values(channel_id=site.channels[channel], operation="", arrival=at))
+    seen = []
+    for _ in range(9):
+        await site.claim()
+        seen.append(site.ledger.has_busy_channels())
+        site.clock.advance(1)
+    assert seen == [True] * 5 + [False] * 4
 
 
 async def test_every_lane_is_taken_once_when_channels_take_turns(site: Site) -> None:
