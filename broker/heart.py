@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -28,26 +28,21 @@ from broker.gates import Gates
 from broker.guard import RunGuard
 from broker.handling import CHANNEL_DELETED, Answer, Handler, Run, item_of, refusal_of
 from broker.lease import Lease
-from broker.ledger import Claim, Delivery, Hands, Ledger, Memory, Settled, Settlement, Verdict
+from broker.ledger import Claim, Hands, Ledger, Memory, Settled, Settlement
 from broker.meters import Meters
 from broker.pacer import Pacer
 from broker.slots import Slots
 from broker.sources import LaneSource
-from broker.verdicts import Attempt, judge, judge_error
+from broker.verdicts import Attempt, judge_run, unsettled
 from domain.channels import Channel
 from domain.errors import LeaseLost, StorageUnavailable
 from domain.moments import Clock, utc_now
 from domain.ports import ShopOpener
-from domain.states import DeliveryState
 
 log = structlog.get_logger(__name__)
 
 AWAY_SECONDS = 1.0
 """How long a database that is away is left alone before it is asked again."""
-MAY_RUN_AGAIN = frozenset({DeliveryState.OPEN, DeliveryState.DEAD, DeliveryState.UNKNOWN})
-"""States from which a delivery may come back, by itself or by replay: whether it may have written must not be
-forgotten.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +241,9 @@ class Worker:
         except StorageUnavailable as error:
             log.warning("gates_not_told", lane=claim.lane, reason=error.sentence)
         self._slots.learn(claim.channel_id, [call.milliseconds / 1000 for call in guard.calls], well=not guard.troubled)
-        verdicts = self._judge(claim, answers, guard, Attempt(started, self._organs.clock()))
+        attempt = Attempt(started, self._organs.clock(), tuple(guard.calls))
+        closed = guard.met_closed_gate(claim.channel_id)
+        verdicts = judge_run(claim, answers, attempt, gate_closed=closed, wrote=guard.wrote)
         go_on = frozenset() if self._stopping else self._jobs
         self._finished.append(Settlement(claim, verdicts, go_on, seen.get(claim.lane)))
         self._settle_bell.ring()
@@ -273,36 +270,6 @@ class Worker:
         if len(answers) != len(claim.deliveries):
             raise TypeError(f"{claim.job_type} answered {len(answers)} outcomes for {len(claim.deliveries)} deliveries")
         return answers
-
-    def _judge(
-        self, claim: Claim, answers: list[Answer] | Exception, guard: RunGuard, attempt: Attempt
-    ) -> tuple[Verdict, ...]:
-        """One verdict per delivery; the calls of a shared run are told once, on the first that made something
-        happen.
-        """
-        closed = guard.met_closed_gate(claim.channel_id)
-        silent = replace(attempt, calls=())
-        told = replace(attempt, calls=tuple(guard.calls))
-        if isinstance(answers, Exception):
-            verdicts = [
-                judge_error(answers, delivery, told if not at else silent, gate_closed=closed)
-                for at, delivery in enumerate(claim.deliveries)
-            ]
-        else:
-            bearer = next(
-                (at for at, answer in enumerate(answers) if type(answer).__name__ not in ("Superseded", "Skipped")),
-                0,
-            )
-            verdicts = [
-                _verdict_of(answer, delivery, told if at == bearer else silent, gate_closed=closed)
-                for at, (answer, delivery) in enumerate(zip(answers, claim.deliveries, strict=True))
-            ]
-        return tuple(
-            replace(each, unsure=guard.wrote or each.unsure or each.delivery.unsure)
-            if each.state in MAY_RUN_AGAIN
-            else each
-            for each in verdicts
-        )
 
     async def _settle_forever(self) -> None:
         while True:
@@ -341,7 +308,7 @@ class Worker:
                     return [answer for each in batch for answer in await self._settle([each])]
                 if failed:
                     raise
-                failed, batch = True, [_failed(batch[0], error)]
+                failed, batch = True, [unsettled(batch[0], error)]
 
     def _after_settle(self, batch: list[Settlement], settled: list[Settled], term: int) -> None:
         for settlement, answer in zip(batch, settled, strict=True):
@@ -356,25 +323,6 @@ class Worker:
                 self._begin(answer.next_claim, term)
         if any(each.effects.announcements or each.effects.follow_ups for one in batch for each in one.verdicts):
             self._organs.bell.ring()
-
-
-def _verdict_of(answer: Answer, delivery: Delivery, attempt: Attempt, *, gate_closed: bool) -> Verdict:
-    if isinstance(answer, Exception):
-        return judge_error(answer, delivery, attempt, gate_closed=gate_closed)
-    return judge(answer, delivery, attempt)
-
-
-def _failed(settlement: Settlement, error: Exception) -> Settlement:
-    """The settlement of a claim whose outcome could not be written: its writes may have reached the shop."""
-    return replace(
-        settlement,
-        verdicts=tuple(
-            replace(
-                judge_error(error, each.delivery, Attempt(each.started_at, each.finished_at, each.calls)), unsure=True
-            )
-            for each in settlement.verdicts
-        ),
-    )
 
 
 def _names(claim: Claim, channel: Channel) -> dict[str, str]:

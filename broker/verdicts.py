@@ -22,11 +22,13 @@ anything else             open         retry ladder; then dead   yes (Fatal)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from broker.gates import UNAUTHORIZED_SECONDS, GateClosed
-from broker.ledger import Delivery, Verdict
+from broker.handling import Answer
+from broker.ledger import Claim, Delivery, Settlement, Verdict
 from broker.retry import wait_after
 from domain.errors import (
     InputError,
@@ -170,3 +172,54 @@ def _our_own_trouble(error: TowpathError, delivery: Delivery, attempt: Attempt) 
         delivery, attempt, DeliveryState.OPEN, "Retry", Level.WARNING, code=error.code, sentence=error.sentence,
         cause="retry", due_in=1.0, unsure=delivery.unsure, logged=bool(attempt.calls),
     )  # fmt: skip
+
+
+MAY_RUN_AGAIN = frozenset({DeliveryState.OPEN, DeliveryState.DEAD, DeliveryState.UNKNOWN})
+"""States from which a delivery may come back, by itself or by replay: whether it may have written must not be
+forgotten.
+"""
+
+
+def judge_run(
+    claim: Claim, answers: Sequence[Answer] | Exception, attempt: Attempt, *, gate_closed: bool, wrote: bool
+) -> tuple[Verdict, ...]:
+    """One verdict per delivery of a run, which may have begun to write at the shop (``wrote``); its calls are told
+    once, on the first delivery that made something happen.
+    """
+    silent = replace(attempt, calls=())
+    if isinstance(answers, Exception):
+        verdicts = [
+            judge_error(answers, delivery, attempt if not at else silent, gate_closed=gate_closed)
+            for at, delivery in enumerate(claim.deliveries)
+        ]
+    else:
+        bearer = next(
+            (at for at, answer in enumerate(answers) if type(answer).__name__ not in ("Superseded", "Skipped")), 0
+        )
+        verdicts = [
+            _verdict_of(answer, delivery, attempt if at == bearer else silent, gate_closed=gate_closed)
+            for at, (answer, delivery) in enumerate(zip(answers, claim.deliveries, strict=True))
+        ]
+    return tuple(
+        replace(each, unsure=wrote or each.unsure or each.delivery.unsure) if each.state in MAY_RUN_AGAIN else each
+        for each in verdicts
+    )
+
+
+def _verdict_of(answer: Answer, delivery: Delivery, attempt: Attempt, *, gate_closed: bool) -> Verdict:
+    if isinstance(answer, Exception):
+        return judge_error(answer, delivery, attempt, gate_closed=gate_closed)
+    return judge(answer, delivery, attempt)
+
+
+def unsettled(settlement: Settlement, error: Exception) -> Settlement:
+    """The settlement of a claim whose outcome could not be written: its writes may have reached the shop."""
+    return replace(
+        settlement,
+        verdicts=tuple(
+            replace(
+                judge_error(error, each.delivery, Attempt(each.started_at, each.finished_at, each.calls)), unsure=True
+            )
+            for each in settlement.verdicts
+        ),
+    )

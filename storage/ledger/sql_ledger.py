@@ -28,7 +28,7 @@ from domain.errors import StorageUnavailable
 from domain.moments import Clock, to_micros, utc_now
 from storage.database import Database
 from storage.directory import Directory
-from storage.ledger import admit, claim, outward, rescue, settle
+from storage.ledger import admit, claim, outward, rescue, settle, swift
 from storage.ledger.due import due_of_deleted, has_busy_channels, has_several_channels
 from storage.processes import here
 
@@ -99,7 +99,7 @@ class SqlLedger:
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[Settled]:
         """Write outcomes behind the fence."""
-        if settle.is_alone(self._database.dialect, settlements) and await self._settle_alone(worker, settlements[0]):
+        if swift.is_alone(self._database.dialect, settlements) and await self._settle_alone(worker, settlements[0]):
             return [Settled(settlements[0].claim.lane, fenced=False)]
         try:
             return await self._settle(worker, settlements, locked=False)
@@ -112,7 +112,7 @@ class SqlLedger:
         def work(connection: Connection) -> bool:
             # It is its own commit.
             crash_point("settle.before_commit")
-            return settle.settle_alone(connection, self._directory, worker, settlement, now)
+            return swift.settle_alone(connection, self._directory, worker, settlement, now)
 
         return await self._database.awrite(work, alone=True)
 

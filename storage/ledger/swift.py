@@ -7,29 +7,23 @@ waits for the outcome.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Connection, Integer, Text
+from sqlalchemy import BigInteger, Connection, Text
 from sqlalchemy.types import TypeEngine
 
+from broker.ledger import Settlement, Verdict
+from domain.channels import Channel
+from domain.outcomes import Record
+from domain.shipments import SentShipment
+from domain.states import DeliveryState, LaneKind
 from storage.bulk import as_json, columns_of
+from storage.directory import Directory
+from storage.ledger.records import day_of, parcel_row
+from storage.ledger.verdict_rows import MOVED, log_row, moved, with_effects
 from storage.tables import shipments, sync_log
-
-MOVED: dict[str, TypeEngine[Any]] = {
-    "b_id": Text(),
-    "b_state": Text(),
-    "b_attempt": Integer(),
-    "b_failure": Integer(),
-    "b_due": BigInteger(),
-    "b_cause": Text(),
-    "b_code": Text(),
-    "b_sentence": Text(),
-    "b_unsure": Boolean(),
-    "b_by": Text(),
-    "b_settled": BigInteger(),
-}
-"""What moves a delivery, and the types."""
 
 
 def _statement() -> str:
@@ -77,7 +71,7 @@ PARCEL: dict[str, TypeEngine[Any]] = {each.name: each.type for each in shipments
 _SQL = _statement()
 
 
-def end_swiftly(
+def _end(
     connection: Connection,
     worker: str,
     rows: Sequence[Mapping[str, Any]],
@@ -94,3 +88,72 @@ def end_swiftly(
     """
     values = {"rows": as_json(rows), "parcels": as_json(parcels), "worker": worker, "day": day, "over": over}
     return {lane: last for lane, last in connection.exec_driver_sql(_SQL, values)}
+
+
+def end_together(
+    connection: Connection, directory: Directory, worker: str, settlements: Sequence[Settlement], now: int
+) -> tuple[dict[str, bool], set[str], Sequence[Settlement]]:
+    """End what is over for good in one statement, where the database can: the lanes that were held, with whether they
+    are empty now; the deliveries whose parcels are remembered with that; and what is left to be settled step by step.
+    """
+    follow_ups = any(verdict.effects.follow_ups for each in settlements for verdict in each.verdicts)
+    if connection.dialect.name != "postgresql" or follow_ups:
+        return {}, set(), settlements
+    simple = [each for each in settlements if _is_simple(each)]
+    if not simple:
+        return {}, set(), settlements
+    parcels = _parcels(with_effects(connection, directory, [each.verdicts[0] for each in simple]), now)
+    rows = [_end_of(each, worker, now) for each in simple]
+    ended = _end(connection, worker, rows, list(parcels.values()), day_of(now))
+    return ended, set(parcels), [each for each in settlements if not _is_simple(each)]
+
+
+def is_alone(dialect: str, settlements: Sequence[Settlement]) -> bool:
+    """Whether this may be settled by :func:`settle_alone`."""
+    if dialect != "postgresql" or len(settlements) != 1 or not _is_simple(settlements[0]):
+        return False
+    effects = settlements[0].verdicts[0].effects
+    return not (effects.announcements or effects.follow_ups or len(effects.records) > 1) and all(
+        isinstance(record, SentShipment) for record in effects.records
+    )
+
+
+def settle_alone(connection: Connection, directory: Directory, worker: str, settlement: Settlement, now: int) -> bool:
+    """Settle in a single statement what ends a lane that it leaves empty; whether it was one."""
+    parcels = _parcels(with_effects(connection, directory, settlement.verdicts), now)
+    row = _end_of(settlement, worker, now)
+    return bool(_end(connection, worker, [row], list(parcels.values()), day_of(now), over=True))
+
+
+def _end_of(settlement: Settlement, worker: str, now: int) -> dict[str, Any]:
+    (verdict,) = settlement.verdicts
+    fence = {"f_lane": settlement.claim.lane, "f_token": settlement.claim.token, "f_seq": verdict.delivery.seq}
+    return {**moved(verdict, now), **log_row(verdict, worker), **fence}
+
+
+def _parcels(effective: Sequence[tuple[Verdict, Channel]], now: int) -> dict[str, dict[str, Any]]:
+    """What is to be remembered of parcels, by delivery; of one that two deliveries sent, nothing here."""
+    made: dict[tuple[str, str], list[tuple[str, dict[str, Any]]]] = defaultdict(list)
+    for verdict, channel in effective:
+        for record in verdict.effects.records:
+            if isinstance(record, SentShipment):
+                row = {**parcel_row(channel, record, now), "f_lane": verdict.delivery.lane}
+                made[channel.id, record.shipment_id].append((verdict.delivery.id, row))
+    alone = [same[0] for same in made.values() if len(same) == 1]
+    several = {each for each, count in Counter(delivery for delivery, _ in alone).items() if count > 1}
+    return {delivery: row for delivery, row in alone if delivery not in several}
+
+
+def left(verdict: Verdict, parcels: Collection[str]) -> tuple[Record, ...]:
+    """The records that are still to be written."""
+    if verdict.delivery.id not in parcels:
+        return verdict.effects.records
+    return tuple(record for record in verdict.effects.records if not isinstance(record, SentShipment))
+
+
+def _is_simple(settlement: Settlement) -> bool:
+    verdicts = settlement.verdicts
+    if settlement.claim.kind is not LaneKind.FIFO or len(verdicts) != 1:
+        return False
+    state = verdicts[0].state
+    return verdicts[0].logged and not verdicts[0].unsure and state not in (DeliveryState.OPEN, DeliveryState.UNKNOWN)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event, text
 
-from broker.ledger import Hands
+from broker.ledger import Hands, Shares
 from domain.outcomes import Effects
 from domain.shipments import SentShipment
 from tests.storage.support import ALL_JOBS, Site, done, order, shipment, stock
@@ -67,14 +67,7 @@ def explain(asked: Asked, connection: Connection) -> Any:
 
 def scanned(plan: Any) -> Iterator[str]:
     """The tables that a plan reads from end to end."""
-    if isinstance(plan, list):
-        for each in plan:
-            yield from scanned(each)
-    elif isinstance(plan, dict):
-        if plan.get("Node Type") == "Seq Scan":
-            yield plan["Relation Name"]
-        for each in plan.values():
-            yield from scanned(each)
+    return (node["Relation Name"] for node in nodes(plan) if node["Node Type"] == "Seq Scan")
 
 
 @pytest.fixture
@@ -107,3 +100,42 @@ async def test_no_busy_table_is_read_whole_for_an_event(crowded: Site) -> None:
         await asyncio.gather(*(site.settle(claim, done, go_on=ALL_JOBS) for claim in claims))
     assert len(statements) > 10
     assert read_whole(site, statements) == set()
+
+
+async def test_a_claim_does_not_read_the_backlog_of_one_channel_for_all_others(postgresql_site: Site) -> None:
+    site = postgresql_site
+    for start in range(0, 2000, 500):
+        await site.admit(*(order(str(number)) for number in range(start, start + 500)))
+    later = "UPDATE lanes SET due_at = due_at + {}"
+    site.run(text(later.format(3_600_000_000)))
+    site.run(text("ANALYZE lanes"))
+    site.run(text(later.format(-3_600_000_000)))
+    with heard(site.database.engine) as statements:
+        claims = await site.claim(most=5, shares=Shares(5, {}))
+    assert len(claims) == 5
+    looked = [each for each in statements if each.statement.startswith("SELECT")]
+    assert len(looked) > 2
+    for each in looked:
+        assert site.database.write(partial(rows_read, each)) < 200, each.statement
+
+
+def rows_read(asked: Asked, connection: Connection) -> float:
+    """How many rows of lanes a statement looks at, whether it wants them or not."""
+    (plan,) = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked.statement}", asked.parameters).one()
+    return sum(
+        float((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
+        for node in nodes(plan)
+        if node.get("Relation Name") == "lanes"
+    )
+
+
+def nodes(plan: Any) -> Iterator[dict[str, Any]]:
+    """All steps of a plan."""
+    if isinstance(plan, list):
+        for each in plan:
+            yield from nodes(each)
+    elif isinstance(plan, dict):
+        if "Node Type" in plan:
+            yield plan
+        for each in plan.values():
+            yield from nodes(each)
