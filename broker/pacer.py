@@ -14,7 +14,8 @@ SHARE = 0.2
 """The part of a processor that a worker's process uses in the long run while it is paced."""
 CLAIM = 12
 """Lanes claimed at a time then: their handlers hold up others for no more than a few milliseconds."""
-LONGEST_WAIT = 0.25
+LONGEST_WAIT = 0.1
+"""Seconds: what has waited for long moves on however busy the process is with what comes in."""
 
 
 class Pacer:

@@ -112,7 +112,7 @@ class SqlDesk:
 
     async def key_holder(self, secret: str) -> KeyHolder | None:
         """Who a key speaks for."""
-        return await self._database.aanswer(partial(setup.key_holder, secret=secret))
+        return await self._database.aread(partial(setup.key_holder, secret=secret))
 
     async def set_schedule(self, account: str, channel: str, job: str, period: Period) -> None:
         """How often a job runs."""

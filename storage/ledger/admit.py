@@ -59,7 +59,8 @@ def _line_up(connection: Connection, events: Sequence[Event], now: int, hands: H
     """Store the messages that are new and their deliveries; what else came gets its answer."""
     newcomers = {event.row["id"]: _newcomers(event) for event in events}
     everybody = [newcomer for made in newcomers.values() for newcomer in made]
-    if events and can_enter(connection, everybody):
+    leveled = any(isinstance(event.incoming.payload, StockChanged) for event in events)
+    if events and not leveled and can_enter(connection, everybody):
         stored, lined = enter(connection, [event.row for event in events], everybody, now, hands)
         mark_copies(connection, events, stored)
         return lined

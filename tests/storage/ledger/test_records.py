@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from broker.ledger import ParcelPast, Settlement
 from domain.moments import from_micros
@@ -15,7 +16,7 @@ from domain.outcomes import CursorMoved, Effects, Record
 from domain.shipments import SentShipment
 from domain.states import DeliveryState
 from domain.stock import ConfirmedStock, StockLevel
-from storage.tables import accounts, orders
+from storage.tables import accounts, channels, orders, stock_levels
 from tests.storage.support import START, Site, done, ended, order, shipment, stock
 
 
@@ -176,3 +177,12 @@ async def past(site: Site, channel: str, shipment_id: str, order_id: str) -> Par
     found = await site.ledger.channel(site.channels[channel])
     assert found is not None
     return await site.memory.parcel_past(found, shipment_id, order_id)
+
+
+async def test_a_stock_level_is_remembered_though_its_account_has_no_channel_yet(site: Site) -> None:
+    site.run(delete(channels).where(channels.c.id == site.channels["shop"]))
+    site.directory.forget()
+    (answer,) = await site.admit(stock("MUG", 1, account="globex", channel=None))
+    assert answer.error is None and answer.jobs == ()
+    (level,) = site.rows(stock_levels)
+    assert (level.sku, level.total, level.version) == ("MUG", 9, 1)
