@@ -14,6 +14,7 @@ POINTS = (
     "worker.after_call",
     "worker.after_settle",
     "relay.after_publish",
+    "relay.after_announce",
     "timer.before_commit",
     "ingest.after_commit",
 )

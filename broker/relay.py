@@ -183,6 +183,7 @@ class Relay:
             if receipt in (Receipt.CONFIRMED, Receipt.UNROUTABLE)
         ]
         if sent:
+            crash_point("relay.after_announce")
             await self._ledger.mark_sent(sent)
         if waiting:
             self._pauses.learn(OMS, took=len(sent) == len(waiting))

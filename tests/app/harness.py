@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -263,10 +264,11 @@ def set_up(stack: Stack, token: str = "sandbox-read-write") -> Office:
 def schedule_in_the_past(office: Office) -> None:
     """A schedule that became due a second ago.
 
-    A timer fires the newest instant that passed. With twelve hours between the instants of the grid, none lies within
-    that second, so the due instant is the one set here.
+    A timer fires the newest instant that passed. The instants of this period lie twelve hours from now, whenever that
+    is, so the due instant is the one set here, and no other comes during the test.
     """
-    office.ask(office.house.operations.set_schedule(ACCOUNT, CHANNEL, "order_import", Period("12h")))
+    period = Period(f"daily@{utc_now() + timedelta(hours=12):%H:%M}")
+    office.ask(office.house.operations.set_schedule(ACCOUNT, CHANNEL, "order_import", period))
     office.sql("UPDATE schedules SET next_due = :due", due=to_micros(utc_now()) - 1_000_000)
 
 

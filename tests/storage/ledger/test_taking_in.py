@@ -10,6 +10,7 @@ import pytest
 from broker.ledger import Hands, ParcelPast, Shares, TakenIn
 from domain.outcomes import Effects, FollowUp
 from domain.shipments import SentShipment
+from storage.ledger import admit
 from storage.tables import deliveries, lanes, messages
 from tests.storage.support import AFTER_A_CRASH, ALL_JOBS, Site, done, keys, order, park, retry, shipment, stock, tick
 
@@ -57,12 +58,28 @@ async def test_of_one_lane_the_first_event_is_in_hand_and_the_next_follows_it(si
     assert jobs == [("order_import", 1), ("order_update", 2), ("order_import", 3)]
 
 
-async def test_a_parcel_comes_with_what_is_known_of_its_past(site: Site) -> None:
+async def test_parcels_that_begin_together_come_with_what_is_known_of_their_past(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admit, "FEW", 2)
     sent = SentShipment("S-1", "1", "shop-77")
     await site.settle((await take_in(site, shipment("1"))).claims[0], lambda each: done(each, Effects(records=(sent,))))
     taken = await take_in(site, shipment("1", id="again"), shipment("2"), order("3"))
     pasts = {claim.deliveries[0].business_key: claim.deliveries[0].past for claim in taken.claims}
     assert pasts == {"1": ParcelPast("shop-77"), "2": ParcelPast(), "3": None}
+
+
+async def test_a_few_parcels_are_left_to_look_up_their_past_themselves(site: Site) -> None:
+    taken = await take_in(site, shipment("1"), shipment("2"))
+    assert [claim.deliveries[0].past for claim in taken.claims] == [None, None]
+
+
+async def test_the_claims_are_told_early_and_the_same_as_in_the_answer(site: Site) -> None:
+    told: list[Any] = []
+    taken = await take_in(site, order("1"), shipment("2"), early=told.append)
+    assert told == [taken.claims]
+    await take_in(site, order("1", id="again"), early=told.append)
+    assert len(told) == 1
 
 
 async def test_nobody_ready_leaves_all_lanes_to_be_claimed(site: Site) -> None:
