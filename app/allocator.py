@@ -7,10 +7,10 @@ import sys
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """Of glibc's ``malloc.h``; its manual tells of them in mallopt(3)."""
-TRIM_BYTES = 1 << 20
+TRIM_BYTES = 512 << 10
 """How much free memory at its end the heap may keep."""
-MAPPED_BYTES = 1 << 20
-"""From which size on a block is mapped by itself: to map each batch anew would cost more than it gives."""
+MAPPED_BYTES = 512 << 10
+"""From which size on a block is mapped by itself, and given back at once; with less, each batch would be mapped anew."""
 
 
 def keep_less() -> None:

@@ -28,8 +28,8 @@ from domain.errors import InputError, MalformedEvent, StorageUnavailable, Transp
 
 log = structlog.get_logger(__name__)
 
-BATCH = 1000
-PREFETCH = 2000
+BATCH = 700
+PREFETCH = 1400
 AWAY_SECONDS = 1.0
 """How long a database that is away is left alone before it is asked again."""
 
