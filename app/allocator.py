@@ -10,7 +10,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 TRIM_BYTES = 512 << 10
 """How much free memory at its end the heap may keep."""
 MAPPED_BYTES = 512 << 10
-"""From which size on a block is mapped by itself, and given back at once; with less, each batch would be mapped anew."""
+"""From which size on a block is mapped by itself and given back at once; with less, each batch would be mapped anew."""
 
 
 def keep_less() -> None:
