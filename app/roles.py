@@ -134,5 +134,6 @@ async def _run_together(stop: asyncio.Event, parts: list[Coroutine[Any, Any, Non
 def _stop_on_signals(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
+        # Windows has no such handlers, and no thread but the main one: there whoever plays the roles sets the event.
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(number, stop.set)

@@ -7,7 +7,7 @@ waits for the outcome.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -132,16 +132,15 @@ def _end_of(settlement: Settlement, worker: str, now: int) -> dict[str, Any]:
 
 
 def _parcels(effective: Sequence[tuple[Verdict, Channel]], now: int) -> dict[str, dict[str, Any]]:
-    """What is to be remembered of parcels, by delivery; of one that two deliveries sent, nothing here."""
-    made: dict[tuple[str, str], list[tuple[str, dict[str, Any]]]] = defaultdict(list)
+    """What is to be remembered of parcels, by delivery: of each delivery that sent one, which no other sent too."""
+    rows: dict[str, dict[str, Any]] = {}
+    senders: Counter[tuple[str, str]] = Counter()
     for verdict, channel in effective:
-        for record in verdict.effects.records:
-            if isinstance(record, SentShipment):
-                row = {**parcel_row(channel, record, now), "f_lane": verdict.delivery.lane}
-                made[channel.id, record.shipment_id].append((verdict.delivery.id, row))
-    alone = [same[0] for same in made.values() if len(same) == 1]
-    several = {each for each, count in Counter(delivery for delivery, _ in alone).items() if count > 1}
-    return {delivery: row for delivery, row in alone if delivery not in several}
+        sent = [record for record in verdict.effects.records if isinstance(record, SentShipment)]
+        senders.update((channel.id, record.shipment_id) for record in sent)
+        if len(sent) == 1:
+            rows[verdict.delivery.id] = {**parcel_row(channel, sent[0], now), "f_lane": verdict.delivery.lane}
+    return {id: row for id, row in rows.items() if senders[row["channel_id"], row["shipment_id"]] == 1}
 
 
 def left(verdict: Verdict, parcels: Collection[str]) -> tuple[Record, ...]:

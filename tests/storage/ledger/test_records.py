@@ -9,14 +9,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete
 
-from broker.ledger import ParcelPast, Settlement
+from broker.ledger import Claim, ParcelPast, Settlement
 from domain.moments import from_micros
 from domain.orders import OrderRecord
 from domain.outcomes import CursorMoved, Effects, Record
 from domain.shipments import SentShipment
 from domain.states import DeliveryState
 from domain.stock import ConfirmedStock, StockLevel
-from storage.tables import accounts, channels, orders, stock_levels
+from storage.tables import accounts, channels, orders, shipments, stock_levels
 from tests.storage.support import START, Site, done, ended, order, shipment, stock
 
 
@@ -186,3 +186,16 @@ async def test_a_stock_level_is_remembered_though_its_account_has_no_channel_yet
     assert answer.error is None and answer.jobs == ()
     (level,) = site.rows(stock_levels)
     assert (level.sku, level.total, level.version) == ("MUG", 9, 1)
+
+
+async def test_parcels_that_end_together_are_all_remembered_those_of_two_orders_once(site: Site) -> None:
+    await site.admit(*(shipment(number) for number in "1234"))
+    sent = {"1": ("D",), "2": ("A", "B"), "3": ("A", "C"), "4": ("E",)}
+
+    def settlement(claim: Claim) -> Settlement:
+        (delivery,) = claim.deliveries
+        records = tuple(SentShipment(each, "1", f"shop-{each}") for each in sent[delivery.business_key])
+        return Settlement(claim, (done(delivery, Effects(records=records)),))
+
+    await site.ledger.settle("w1", [settlement(claim) for claim in await site.claim()])
+    assert [row.shipment_id for row in site.rows(shipments)] == ["A", "B", "C", "D", "E"]

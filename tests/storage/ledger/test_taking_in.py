@@ -6,8 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from psycopg.errors import SerializationFailure
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from broker.ledger import Hands, ParcelPast, Shares, TakenIn
+from domain.errors import StorageUnavailable
 from domain.outcomes import Effects, FollowUp
 from domain.shipments import SentShipment
 from storage.ledger import admit
@@ -80,6 +84,24 @@ async def test_the_claims_are_told_early_and_the_same_as_in_the_answer(site: Sit
     assert told == [taken.claims]
     await take_in(site, order("1", id="again"), early=told.append)
     assert len(told) == 1
+
+
+async def test_claims_that_were_told_early_are_not_told_again_when_the_database_rolls_them_back(
+    postgresql_site: Site,
+) -> None:
+    site, told = postgresql_site, list[Any]()
+
+    def commit(_connection: object) -> None:
+        if len(told) < 2:
+            told.append(None)
+            raise OperationalError("COMMIT", {}, SerializationFailure())
+
+    event.listen(site.database.engine, "commit", commit)
+    with pytest.raises(StorageUnavailable):
+        await take_in(site, order("1"), early=told.append)
+    event.remove(site.database.engine, "commit", commit)
+    assert len([each for each in told if each]) == 1
+    assert site.rows(messages) == site.rows(lanes) == []
 
 
 async def test_nobody_ready_leaves_all_lanes_to_be_claimed(site: Site) -> None:
