@@ -72,6 +72,14 @@ class Fixed:
         return connection.exec_driver_sql(text, {**constants, **values})
 
 
+def written(build: Callable[[str], Statement]) -> str:
+    """A statement without constants as PostgreSQL reads it, to be a part of a larger one."""
+    made = build("postgresql").compile(
+        dialect=_DIALECTS["postgresql"], compile_kwargs={"render_postcompile": True, "literal_binds": False}
+    )
+    return str(made)
+
+
 class BulkInsert:
     """Inserts rows that all have ``columns``; ``shape`` adds ON CONFLICT or RETURNING to the INSERT it is given."""
 
@@ -131,9 +139,9 @@ def word(text: str) -> ColumnElement[str]:
     return literal_column(f"'{text}'")
 
 
-def rows_of(dialect: str, types: Types) -> FromClause:
-    """The parameter ``rows`` (see :func:`as_json`) as a relation."""
-    given = bindparam("rows", type_=Text, required=False)
+def rows_of(dialect: str, types: Types, parameter: str = "rows") -> FromClause:
+    """A parameter, rows as :func:`as_json` writes them, as a relation."""
+    given = bindparam(parameter, type_=Text, required=False)
     if dialect == "postgresql":
         columns = [column(name, Text() if isinstance(kind, LargeBinary) else kind) for name, kind in types.items()]
         return func.json_to_recordset(cast(given, JSON)).table_valued(*columns).render_derived("given", with_types=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from domain.errors import StorageUnavailable, TowpathError
+from storage.direct import Direct, Rows
 from storage.engine import make_engine
 from storage.line import Line
 from storage.link import Link, T, Work, watch, with_retries
@@ -35,7 +36,6 @@ _MAX_GROUP = 256
 class _Job:
     work: Work[Any]
     future: Future[Any]
-    alone: bool = False
 
 
 class Database:
@@ -68,16 +68,15 @@ class Database:
             *(threading.Thread(target=self._read, name=f"towpath-read-{n}", daemon=True) for n in range(readers)),
             threading.Thread(target=self._answer, name="towpath-question", daemon=True),
         ]
+        self.direct = None if one_writer else Direct(self.engine)
         if not one_writer:
             threading.Thread(target=watch, args=(self._links, self._over), name="towpath-watch", daemon=True).start()
         for thread in self._threads:
             thread.start()
 
-    def submit(self, work: Work[T], *, alone: bool = False) -> Future[T]:
-        """Queue a writing piece of work; the future is done only after its commit. It is ``alone`` when it is a single
-        statement.
-        """
-        return self._put(self._writes, work, alone=alone)
+    def submit(self, work: Work[T]) -> Future[T]:
+        """Queue a writing piece of work; the future is done only after its commit."""
+        return self._put(self._writes, work)
 
     def write(self, work: Work[T], *, timeout: float | None = 30.0) -> T:
         """Run a writing piece of work and wait for its commit (for threads; async code uses :meth:`awrite`).
@@ -87,9 +86,26 @@ class Database:
         """
         return self.submit(work).result(timeout)
 
-    async def awrite(self, work: Work[T], *, alone: bool = False) -> T:
+    async def awrite(self, work: Work[T]) -> T:
         """As :meth:`submit`, for the event loop."""
-        return await asyncio.wrap_future(self.submit(work, alone=alone))
+        return await asyncio.wrap_future(self.submit(work))
+
+    async def awrite_directly(self, statement: str, values: Mapping[str, Any]) -> Rows | None:
+        """The rows of a single writing statement, committed (PostgreSQL); ``None`` where nothing came of it: do it by
+        :meth:`awrite` then.
+
+        Raises:
+            StorageUnavailable: the database broke off; whether it took the statement is not known.
+        """
+        if self.direct is None:
+            return None
+        try:
+            rows = await self.direct.run(statement, values)
+        except StorageUnavailable:
+            self.last_write_failed = True
+            raise
+        self.last_write_failed = self.last_write_failed and rows is None
+        return rows
 
     def read(self, work: Work[T], *, timeout: float | None = 30.0) -> T:
         """Run a reading piece of work in a transaction that is rolled back."""
@@ -114,15 +130,17 @@ class Database:
             (self._questions if "question" in thread.name else line).put(None)
         for thread in self._threads:
             thread.join(timeout=10)
+        if self.direct is not None:
+            self.direct.close()
         self.engine.dispose()
         if self._lock:
             self._lock.release()
 
-    def _put(self, line: Line[_Job | None], work: Work[T], *, alone: bool = False) -> Future[T]:
+    def _put(self, line: Line[_Job | None], work: Work[T]) -> Future[T]:
         if self._closed:
             raise StorageUnavailable("The database was closed.")
         future: Future[T] = Future()
-        line.put(_Job(work, future, alone))
+        line.put(_Job(work, future))
         return future
 
     def _link(self, *, reading: bool = False, by_index: bool = True) -> Link:
@@ -163,7 +181,7 @@ class Database:
                 if not job.future.set_running_or_notify_cancel():
                     continue
                 with self._writing([job]):
-                    job.future.set_result(with_retries(link, job.work, alone=job.alone))
+                    job.future.set_result(with_retries(link, job.work))
 
     def _write_in_groups(self) -> None:
         ended = False

@@ -173,6 +173,13 @@ class Directory:
             self._recall_id(found, channel_id)
         return found.by_id.get(channel_id)
 
+    def at_hand(self, account: str | None, code: str | None) -> Channel | None:
+        """As :meth:`remembered`, by the codes of account and channel."""
+        if account is None or code is None:
+            return None
+        channel_id = self._ids.get((account, code))
+        return self.remembered(channel_id) if channel_id is not None else None
+
     def forget(self) -> None:
         """Read anew next time: something was changed by this process."""
         with self._lock:

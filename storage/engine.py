@@ -34,6 +34,20 @@ def make_engine(url: str, *, connections: int = 6) -> Engine:
     )
 
 
+PATIENCE = {
+    "connect_timeout": 5,
+    # A host that vanished without a word is noticed within half a minute, not after the hours of a kernel.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    # A process that hangs in a transaction must not keep what it locked: the server ends its session.
+    "options": "-c lock_timeout=10000 -c statement_timeout=60000 -c idle_in_transaction_session_timeout=10000 "
+    "-c timezone=UTC",
+}
+"""How long PostgreSQL is waited for, and waits for us."""
+
+
 def _postgresql(url: URL, connections: int) -> Engine:
     return create_engine(
         url.set(drivername="postgresql+psycopg"),
@@ -42,17 +56,7 @@ def _postgresql(url: URL, connections: int) -> Engine:
         pool_pre_ping=True,
         pool_timeout=10,
         hide_parameters=True,
-        connect_args={
-            "connect_timeout": 5,
-            # A host that vanished without a word is noticed within half a minute, not after the hours of a kernel.
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 20_000,
-            # A process that hangs in a transaction must not keep what it locked: the server ends its session.
-            "options": "-c lock_timeout=10000 -c statement_timeout=60000 -c idle_in_transaction_session_timeout=10000 "
-            "-c timezone=UTC",
-        },
+        connect_args=PATIENCE,
     )
 
 

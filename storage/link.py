@@ -37,7 +37,6 @@ class Link:
         self._reading = reading
         self._by_index = by_index
         self._connection: Connection | None = None
-        self._alone = False
         self.committing = False
         """Whether what ran last had come to its commit, of which only the database knows the end."""
         self.asked_at: float | None = None
@@ -66,20 +65,15 @@ class Link:
     def __exit__(self, *_: object) -> None:
         self._drop()
 
-    def run(self, work: Work[T], *, alone: bool = False) -> T:
-        """Run ``work`` in a transaction: committed, or rolled back when reading. A statement that is ``alone`` needs
-        none around it, which spares two trips to the server.
-        """
-        self.committing = alone
+    def run(self, work: Work[T]) -> T:
+        """Run ``work`` in a transaction: committed, or rolled back when reading."""
+        self.committing = False
         if self._connection is None:
-            self._connection, self._alone = self._open(), False
+            self._connection = self._open()
             event.listen(self._connection, "before_cursor_execute", self._asks)
         connection = self._connection
         self.asked_at = time.monotonic()
         try:
-            if alone is not self._alone:
-                connection.execution_options(isolation_level="AUTOCOMMIT" if alone else "READ COMMITTED")
-                self._alone = alone
             result = work(connection)
             if self._reading:
                 connection.rollback()
@@ -114,14 +108,14 @@ class Link:
             self._connection = None
 
 
-def with_retries(link: Link, work: Work[T], tries: int = 5, *, alone: bool = False) -> T:
+def with_retries(link: Link, work: Work[T], tries: int = 5) -> T:
     """Repeat work that PostgreSQL rolled back for a deadlock or a serialization failure, and once what a connection
     that had died in the meantime did not bring to its commit.
     """
     replaced = False
     for attempt in range(1, tries + 1):
         try:
-            return link.run(work, alone=alone)
+            return link.run(work)
         except DBAPIError as error:
             stale = error.connection_invalidated and not link.committing and not replaced
             replaced = replaced or stale

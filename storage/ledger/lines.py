@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Insert, bindparam, case, select, text, update
 
-from broker.ledger import Hands
+from broker.ledger import Hands, ParcelPast
 from domain.jobs import Place
 from domain.states import LaneKind
 from domain.stock import PACE_SECONDS
 from storage.bulk import BulkInsert, Fixed, Statement, as_json, values_of, word
 from storage.ledger.coalesce import coalesce, log_ended
+from storage.ledger.parcels import ParcelKey
 from storage.tables import deliveries, lanes
 
 PACE = int(PACE_SECONDS * 1_000_000)
@@ -25,7 +26,7 @@ NOBODY = Hands()
 @dataclass(slots=True)
 class Newcomer:
     """A delivery row on its way into a lane. Ticks skip a lane whose last run still goes on; what is not ``urgent``
-    waits in a bulk lane for others, up to its ``due_at``.
+    waits in a bulk lane for others, up to its ``due_at``. It may be about a ``parcel``.
     """
 
     row: dict[str, Any]
@@ -33,16 +34,18 @@ class Newcomer:
     skip_when_busy: bool = False
     urgent: bool = True
     tick: bool = False
+    parcel: ParcelKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Lined:
-    """Where newcomers came to stand: the job types that will run, by message id, and the first delivery row of each
-    lane that began in the hands of a worker.
+    """Where newcomers came to stand: the job types that will run, by message id, and the first newcomer of each
+    lane that began in the hands of a worker; and what is known of parcels among those, where that was asked already.
     """
 
     jobs: dict[str, list[str]]
-    in_hand: dict[str, dict[str, Any]]
+    in_hand: dict[str, Newcomer]
+    pasts: Mapping[str, ParcelPast] | None = None
 
 
 def line_up(connection: Connection, newcomers: Sequence[Newcomer], now: int, hands: Hands = NOBODY) -> Lined:
@@ -72,7 +75,7 @@ def line_up(connection: Connection, newcomers: Sequence[Newcomer], now: int, han
     for newcomer in newcomers:
         if newcomer.row["state"] == "open":
             jobs[newcomer.row["message_id"]].append(newcomer.row["job_type"])
-    in_hand = {lane: members[0].row for lane, members in by_lane.items() if states[lane] == "running" and ends[lane][1]}
+    in_hand = {lane: members[0] for lane, members in by_lane.items() if states[lane] == "running" and ends[lane][1]}
     return Lined(jobs, in_hand)
 
 

@@ -29,7 +29,9 @@ from domain.moments import Clock, to_micros, utc_now
 from storage.database import Database
 from storage.directory import Directory
 from storage.ledger import admit, claim, outward, rescue, settle, swift
+from storage.ledger.arrival import arrival_of
 from storage.ledger.due import due_of_deleted, has_busy_channels, has_several_channels
+from storage.ledger.entry import ENTER
 from storage.processes import here
 
 LOOK_SECONDS = 5.0
@@ -62,6 +64,8 @@ class SqlLedger:
 
     async def take_in(self, batch: Sequence[Incoming], rejections: Sequence[Rejection], hands: Hands) -> TakenIn:
         """As :meth:`admit`, and claim lanes that begin with these events."""
+        if len(batch) == 1 and not rejections and (taken := await self._take_in_directly(batch[0], hands)):
+            return taken
         now, loop, told = self._now(), asyncio.get_running_loop(), False
 
         def work(connection: Connection) -> TakenIn:
@@ -77,6 +81,15 @@ class SqlLedger:
             return taken_in
 
         return await self._database.awrite(work)
+
+    async def _take_in_directly(self, incoming: Incoming, hands: Hands) -> TakenIn | None:
+        arrival = arrival_of(self._directory, incoming, self._now(), hands) if self._database.direct else None
+        if arrival is None:
+            return None
+        # It is its own commit.
+        crash_point("admit.before_commit")
+        found = await self._database.awrite_directly(ENTER, arrival.values())
+        return arrival.answer(found) if found is not None else None
 
     async def claim(
         self, worker: str, job_types: Sequence[str], most: int, skip: Sequence[str] = (), shares: Shares | None = None
@@ -99,22 +112,23 @@ class SqlLedger:
 
     async def settle(self, worker: str, settlements: Sequence[Settlement]) -> list[Settled]:
         """Write outcomes behind the fence."""
-        if swift.is_alone(self._database.dialect, settlements) and await self._settle_alone(worker, settlements[0]):
+        if len(settlements) == 1 and await self._settle_directly(worker, settlements[0]):
             return [Settled(settlements[0].claim.lane, fenced=False)]
         try:
             return await self._settle(worker, settlements, locked=False)
         except settle.OvertakenError:
             return await self._settle(worker, settlements, locked=True)
 
-    async def _settle_alone(self, worker: str, settlement: Settlement) -> bool:
-        now = self._now()
-
-        def work(connection: Connection) -> bool:
-            # It is its own commit.
-            crash_point("settle.before_commit")
-            return swift.settle_alone(connection, self._directory, worker, settlement, now)
-
-        return await self._database.awrite(work, alone=True)
+    async def _settle_directly(self, worker: str, settlement: Settlement) -> bool:
+        """Settle in a single statement what ends a lane that it leaves empty; whether it was one."""
+        if self._database.direct is None:
+            return False
+        values = swift.values_alone(self._directory, worker, settlement, self._now())
+        if values is None:
+            return False
+        # It is its own commit.
+        crash_point("settle.before_commit")
+        return bool(await self._database.awrite_directly(swift.END, values))
 
     async def _settle(self, worker: str, settlements: Sequence[Settlement], *, locked: bool) -> list[Settled]:
         now = self._now()

@@ -68,26 +68,25 @@ def _statement() -> str:
 
 PARCEL: dict[str, TypeEngine[Any]] = {each.name: each.type for each in shipments.columns}
 """What is remembered of a parcel, and the types."""
-_SQL = _statement()
+END = _statement()
 
 
-def _end(
-    connection: Connection,
+def _values(
     worker: str,
     rows: Sequence[Mapping[str, Any]],
     parcels: Sequence[Mapping[str, Any]],
     day: int,
     *,
     over: bool = False,
-) -> dict[str, bool]:
-    """End deliveries that are the heads of FIFO lanes; of each lane that was still held: whether it was the last of it.
+) -> dict[str, Any]:
+    """What :data:`END` is given to end deliveries that are the heads of FIFO lanes; it answers with each lane that was
+    still held, and whether this was the last of it.
 
     A row has the members of :data:`MOVED`, those of a log row, and the fence: ``f_lane``, ``f_token``, ``f_seq``. Of
     ``parcels``, each a different one, a row has the members of :data:`PARCEL` and ``f_lane``. ``day`` is what the calls
     are counted for. Where ``over``, only lanes that are empty then.
     """
-    values = {"rows": as_json(rows), "parcels": as_json(parcels), "worker": worker, "day": day, "over": over}
-    return {lane: last for lane, last in connection.exec_driver_sql(_SQL, values)}
+    return {"rows": as_json(rows), "parcels": as_json(parcels), "worker": worker, "day": day, "over": over}
 
 
 def end_together(
@@ -104,25 +103,26 @@ def end_together(
         return {}, set(), settlements
     parcels = _parcels(with_effects(connection, directory, [each.verdicts[0] for each in simple]), now)
     rows = [_end_of(each, worker, now) for each in simple]
-    ended = _end(connection, worker, rows, list(parcels.values()), day_of(now))
+    values = _values(worker, rows, list(parcels.values()), day_of(now))
+    ended = {lane: last for lane, last in connection.exec_driver_sql(END, values)}
     return ended, set(parcels), [each for each in settlements if not _is_simple(each)]
 
 
-def is_alone(dialect: str, settlements: Sequence[Settlement]) -> bool:
-    """Whether this may be settled by :func:`settle_alone`."""
-    if dialect != "postgresql" or len(settlements) != 1 or not _is_simple(settlements[0]):
-        return False
-    effects = settlements[0].verdicts[0].effects
-    return not (effects.announcements or effects.follow_ups or len(effects.records) > 1) and all(
-        isinstance(record, SentShipment) for record in effects.records
-    )
-
-
-def settle_alone(connection: Connection, directory: Directory, worker: str, settlement: Settlement, now: int) -> bool:
-    """Settle in a single statement what ends a lane that it leaves empty; whether it was one."""
-    parcels = _parcels(with_effects(connection, directory, settlement.verdicts), now)
+def values_alone(directory: Directory, worker: str, settlement: Settlement, now: int) -> dict[str, Any] | None:
+    """What :data:`END` is given to settle what ends a lane that it leaves empty; ``None`` if more is to be done or to
+    be looked up.
+    """
+    channel = directory.remembered(settlement.claim.channel_id)
+    if not _is_simple(settlement) or channel is None:
+        return None
+    effects = settlement.verdicts[0].effects
+    if effects.announcements or effects.follow_ups or len(effects.records) > 1:
+        return None
+    if not all(isinstance(record, SentShipment) for record in effects.records):
+        return None
+    parcels = _parcels([(each, channel) for each in settlement.verdicts], now)
     row = _end_of(settlement, worker, now)
-    return bool(_end(connection, worker, [row], list(parcels.values()), day_of(now), over=True))
+    return _values(worker, [row], list(parcels.values()), day_of(now), over=True)
 
 
 def _end_of(settlement: Settlement, worker: str, now: int) -> dict[str, Any]:

@@ -14,9 +14,23 @@ from broker.ledger import Hands, ParcelPast, Shares, TakenIn
 from domain.errors import StorageUnavailable
 from domain.outcomes import Effects, FollowUp
 from domain.shipments import SentShipment
-from storage.ledger import admit
-from storage.tables import deliveries, lanes, messages
-from tests.storage.support import AFTER_A_CRASH, ALL_JOBS, Site, done, keys, order, park, retry, shipment, stock, tick
+from domain.states import DeliveryState
+from storage.ledger import admit, arrival
+from storage.tables import deliveries, lanes, messages, shipments, sync_log
+from tests.storage.support import (
+    AFTER_A_CRASH,
+    ALL_JOBS,
+    Site,
+    done,
+    ended,
+    keys,
+    order,
+    park,
+    retry,
+    shipment,
+    stock,
+    tick,
+)
 
 READY = Hands("w1", frozenset(ALL_JOBS), room=100)
 
@@ -62,10 +76,7 @@ async def test_of_one_lane_the_first_event_is_in_hand_and_the_next_follows_it(si
     assert jobs == [("order_import", 1), ("order_update", 2), ("order_import", 3)]
 
 
-async def test_parcels_that_begin_together_come_with_what_is_known_of_their_past(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(admit, "FEW", 2)
+async def test_parcels_come_with_what_is_known_of_their_past(site: Site) -> None:
     sent = SentShipment("S-1", "1", "shop-77")
     await site.settle((await take_in(site, shipment("1"))).claims[0], lambda each: done(each, Effects(records=(sent,))))
     taken = await take_in(site, shipment("1", id="again"), shipment("2"), order("3"))
@@ -73,9 +84,61 @@ async def test_parcels_that_begin_together_come_with_what_is_known_of_their_past
     assert pasts == {"1": ParcelPast("shop-77"), "2": ParcelPast(), "3": None}
 
 
-async def test_a_few_parcels_are_left_to_look_up_their_past_themselves(site: Site) -> None:
-    taken = await take_in(site, shipment("1"), shipment("2"))
-    assert [claim.deliveries[0].past for claim in taken.claims] == [None, None]
+@pytest.mark.parametrize("together", [1, 2])
+async def test_a_parcel_of_an_order_that_ended_in_doubt_comes_with_the_doubt(site: Site, together: int) -> None:
+    (claim,) = (await take_in(site, shipment("1", id="lost"))).claims
+    await site.settle(claim, lambda each: replace(ended(DeliveryState.UNKNOWN)(each), unsure=True))
+    taken = await take_in(site, *(shipment(number, id=f"next-{number}") for number in "12"[:together]))
+    pasts = {claim.deliveries[0].business_key: claim.deliveries[0].past for claim in taken.claims}
+    assert pasts["1"] == ParcelPast(doubted=True)
+    assert pasts.get("2") == (None if together == 1 else ParcelPast())
+
+
+async def test_a_single_event_comes_in_and_ends_in_one_statement_each(
+    postgresql_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = postgresql_site
+    await take_in(site, shipment("0"))
+    monkeypatch.setattr(site.database, "submit", broken)
+    (claim,) = (await take_in(site, shipment("1"))).claims
+    assert claim.deliveries[0].past == ParcelPast()
+    sent = SentShipment("S-1", "1", "shop-77")
+    settled = await site.settle(claim, lambda each: done(each, Effects(records=(sent,))))
+    assert not settled.fenced
+    monkeypatch.undo()
+    assert [row.external_shipment_id for row in site.rows(shipments)] == ["shop-77"]
+    assert [row.state for row in site.rows(deliveries)] == ["open", "done"]
+    assert [row.business_key for row in site.rows(sync_log)] == ["1"]
+
+
+@pytest.mark.parametrize("copy", ["the same", "another body"])
+async def test_a_single_event_that_came_before_is_seen_as_what_it_is(postgresql_site: Site, copy: str) -> None:
+    first = await take_in(postgresql_site, order("1", id="e"))
+    again = await take_in(postgresql_site, order("1" if copy == "the same" else "2", id="e"))
+    (answer,) = again.answers
+    assert again.claims == []
+    assert (answer.duplicate, answer.error is None) == ((True, True) if copy == "the same" else (False, False))
+    assert answer.message_id == first.answers[0].message_id
+    assert len(postgresql_site.rows(deliveries)) == 1
+
+
+async def test_a_single_event_that_takes_more_than_one_statement_is_still_all_or_nothing(
+    postgresql_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (admit, arrival):
+        monkeypatch.setattr(module, "can_enter", lambda *_: False)
+    monkeypatch.setattr(admit, "line_up", broken)
+    site = postgresql_site
+    with pytest.raises(LookupError):
+        await take_in(site, order("1"))
+    assert site.rows(messages) == site.rows(deliveries) == []
+    monkeypatch.undo()
+    assert len((await take_in(site, order("1"))).claims) == 1
+
+
+def broken(*_: object) -> None:
+    """Fail where nothing is expected, or in the middle."""
+    raise LookupError("in the middle")
 
 
 async def test_the_claims_are_told_early_and_the_same_as_in_the_answer(site: Site) -> None:
@@ -98,7 +161,7 @@ async def test_claims_that_were_told_early_are_not_told_again_when_the_database_
 
     event.listen(site.database.engine, "commit", commit)
     with pytest.raises(StorageUnavailable):
-        await take_in(site, order("1"), early=told.append)
+        await take_in(site, order("1"), order("2"), early=told.append)
     event.remove(site.database.engine, "commit", commit)
     assert len([each for each in told if each]) == 1
     assert site.rows(messages) == site.rows(lanes) == []

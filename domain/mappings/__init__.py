@@ -1,0 +1,61 @@
+"""Mappings between the codes of a channel and those of the OMS (sales channels, section 4)."""
+
+from domain.mappings.carrier import CarrierCode, CarrierMapping, CarrierMappings
+from domain.mappings.carrier import check as check_carriers
+from domain.mappings.kinds import (
+    MOST_CHARACTERS,
+    Change,
+    Conflict,
+    ImportMode,
+    ImportPlan,
+    MappingKind,
+    Missing,
+    Sheet,
+    SheetError,
+    SheetRow,
+    Side,
+)
+from domain.mappings.sheet import (
+    MOST_ROWS,
+    MappingRow,
+    check_rows,
+    error_sheet,
+    plan_import,
+    read_sheet,
+    write_sheet,
+)
+from domain.mappings.sku import ChannelSku, ResolvedSku, SkuMapping, SkuMappings
+from domain.mappings.suggest import nearest
+from domain.mappings.warehouse import WarehouseMapping, WarehouseMappings
+
+__all__ = [
+    "MOST_CHARACTERS",
+    "MOST_ROWS",
+    "CarrierCode",
+    "CarrierMapping",
+    "CarrierMappings",
+    "Change",
+    "ChannelSku",
+    "Conflict",
+    "ImportMode",
+    "ImportPlan",
+    "MappingKind",
+    "MappingRow",
+    "Missing",
+    "ResolvedSku",
+    "Sheet",
+    "SheetError",
+    "SheetRow",
+    "Side",
+    "SkuMapping",
+    "SkuMappings",
+    "WarehouseMapping",
+    "WarehouseMappings",
+    "check_carriers",
+    "check_rows",
+    "error_sheet",
+    "nearest",
+    "plan_import",
+    "read_sheet",
+    "write_sheet",
+]
