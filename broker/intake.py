@@ -11,6 +11,7 @@ that the events come again and are seen as duplicates.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -25,11 +26,17 @@ from broker.meters import Meters
 from broker.topology import DEAD, INBOX, JOB_QUEUE_PREFIX, UNROUTED
 from broker.transports.seam import Subscription, Taken, Transport
 from domain.errors import InputError, MalformedEvent, StorageUnavailable, TransportUnavailable, UnknownName
+from domain.events import StockChanged
 
 log = structlog.get_logger(__name__)
 
-BATCH = 700
-PREFETCH = 1400
+BATCH = 500
+"""How many events are stored together at most."""
+STOCK_BATCH = 1400
+"""The same for changes of stock: those that come together absorb one another at once, where of others more at a time
+only need more memory.
+"""
+PREFETCH = 2800
 AWAY_SECONDS = 1.0
 """How long a database that is away is left alone before it is asked again."""
 
@@ -87,6 +94,7 @@ class Intake:
         self._transport = transport
         self._meters = meters
         self._bell = bell
+        self._most = BATCH
 
     async def run(self, stop: asyncio.Event) -> None:
         """Take in until ``stop`` is set."""
@@ -113,14 +121,22 @@ class Intake:
             await subscription.release()
 
     async def _next(self, subscription: Subscription, before: asyncio.Task[None] | None) -> Batch:
-        """What comes next, decoded while the batch ``before`` is being stored; returns when that is over."""
-        batch = Batch.of(await subscription.take(BATCH, 0.25))
+        """What comes next, decoded and prepared while the batch ``before`` is being stored; returns when that is
+        over.
+        """
+        most = self._most
+        batch = Batch.of(await subscription.take(most, 0.25))
+        if batch.events:
+            self._most = STOCK_BATCH if isinstance(batch.events[-1].payload, StockChanged) else BATCH
         if before is None:
             return batch
         waits = not before.done()
+        if waits and len(batch.taken) == most == STOCK_BATCH:
+            with contextlib.suppress(StorageUnavailable):
+                await self._ledger.prepare(batch.events)
         await before
-        if waits and 0 < len(batch.taken) < BATCH:
-            batch.add(await subscription.take(BATCH - len(batch.taken), 0.0))
+        if waits and 0 < len(batch.taken) < most:
+            batch.add(await subscription.take(most - len(batch.taken), 0.0))
         return batch
 
     async def _admit(self, subscription: Subscription, batch: Batch, stop: asyncio.Event) -> None:

@@ -10,7 +10,7 @@ from domain.events import StockChanged
 from storage.directory import Directory
 from storage.ledger.entry import Entry, can_enter
 from storage.ledger.event_rows import message_row, newcomers_of
-from storage.ledger.identity import Event
+from storage.ledger.identity import Event, encoded
 from storage.ledger.in_hand import claims_of
 
 
@@ -24,7 +24,7 @@ class Arrival:
 
     def values(self) -> dict[str, Any]:
         """What the statement is given."""
-        return self._entry.values([self._event.row])
+        return self._entry.values(encoded([self._event]))
 
     def answer(self, found: Iterable[Sequence[Any]]) -> TakenIn | None:
         """What became of it; ``None`` when it was there before: nothing was stored then."""

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, LargeBinary
-from sqlalchemy.types import TypeEngine
+from sqlalchemy import BigInteger
 
 from broker.ledger import Hands, ParcelPast
 from domain.states import LaneKind
 from storage.bulk import as_json, columns_of, type_name, written
+from storage.ledger.identity import STORED
 from storage.ledger.lines import DELIVERED, Lined, Newcomer, first_states, first_token
 from storage.ledger.parcels import asked_of, pasts_of
-from storage.tables import deliveries, messages
+from storage.tables import deliveries
 
 
 def can_enter(newcomers: Sequence[Newcomer]) -> bool:
@@ -35,12 +35,12 @@ class Entry:
         self._hands = hands
         self._states = first_states({each.place.lane: [each] for each in newcomers}, hands)
 
-    def values(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """What the statement is given, with the rows of the messages."""
+    def values(self, messages: Mapping[str, Any]) -> dict[str, Any]:
+        """What the statement is given, with the messages (see :func:`storage.ledger.identity.encoded`)."""
         states = self._states
         parcels = {each.place.lane: each.parcel for each in self._newcomers if each.parcel is not None}
         return {
-            "messages": as_json(rows),
+            **messages,
             "coming": as_json([{**each.row, "l_state": states[each.place.lane]} for each in self._newcomers]),
             "asked": asked_of({lane: each for lane, each in parcels.items() if states[lane] == "running"}),
             "worker": self._hands.worker,
@@ -76,19 +76,12 @@ class Entry:
 
 
 def _statement() -> str:
-    told: dict[str, TypeEngine[Any]] = {each.name: each.type for each in messages.columns if each.name != "copies"}
-    names = ", ".join(f'"{name}"' for name in told)
-    values = ", ".join(
-        f"decode(\"{name}\", 'hex')" if isinstance(kind, LargeBinary) else f'"{name}"' for name, kind in told.items()
-    )
     coming = {name: deliveries.c[name].type for name in DELIVERED if name != "seq"}
     own = ", ".join(f'"{name}"' for name in coming)
     pasts = written(lambda dialect: pasts_of(dialect, "asked"))
     return f"""
         WITH stored AS (
-            INSERT INTO messages ({names})
-            SELECT {values} FROM json_to_recordset(CAST(%(messages)s AS json)) AS given({columns_of(told)})
-            ON CONFLICT (account_id, source, event_id) DO NOTHING RETURNING id
+            {STORED}
         ), coming AS MATERIALIZED (
             SELECT coming.* FROM json_to_recordset(CAST(%(coming)s AS json))
                 AS coming({columns_of(coming)}, l_state text) JOIN stored ON stored.id = coming.message_id

@@ -39,6 +39,12 @@ def test_a_code_is_suggested_for_its_misspelling(pair: tuple[str, str], known: l
     assert code in nearest(written, [*known, code])
 
 
+@pytest.mark.parametrize("code", ["UP", "UPS", "USPS", "FEDEX"])
+def test_letters_of_a_short_code_may_be_swapped_anywhere(code: str) -> None:
+    for at in range(len(code) - 1):
+        assert nearest(code[:at] + code[at + 1] + code[at] + code[at + 2 :], [code]) == (code,)
+
+
 def within_one(code: str, written: str) -> bool:
     """Whether one change makes one text of the other, found by trying all."""
     changes = {code[:at] + letter + code[at + 1 :] for at in range(len(code)) for letter in LETTERS}
@@ -100,3 +106,16 @@ def test_fifty_thousand_known_codes_are_no_long_wait(form: str) -> None:
     began = time.process_time()
     assert form.format(12_345) in nearest(wrong, known, most=10)
     assert time.process_time() - began < 2.0
+
+
+def test_only_the_most_alike_of_very_many_are_compared_letter_by_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+
+    def far(left: str, right: str, most: int) -> int:
+        compared.append(right)
+        return most + 1
+
+    monkeypatch.setattr("domain.mappings.suggest._distance", far)
+    assert nearest("A-VERY-LONG-PREFIX-#####", [f"A-VERY-LONG-PREFIX-{number:05d}" for number in range(20_000)]) == ()
+    # Two letters away and three, with zeros and without.
+    assert 0 < len(compared) <= 4 * 2_000
