@@ -29,6 +29,7 @@ from storage.gate_store import SqlGateStore
 from storage.journal_store import SqlJournalStore
 from storage.ledger import SqlLedger
 from storage.ledger.memory import SqlMemory
+from storage.mappings.sql_mappings import SqlMappings
 from storage.schema import ensure_current, upgrade
 from storage.vault import Vault
 
@@ -101,7 +102,17 @@ async def open_house(settings: Settings, *, exclusive: bool = False, connect: bo
         meters, bell = Meters(), Bell()
         desk = SqlDesk(database, directory, vault, lambda platform: MANIFESTS[platform].version)
         trusted = frozenset(f"{host}:{port}" for host, port in settings.hosts())
-        parts = Parts(ledger, desk, transport, connectors.manifest, connectors.open, meters, bell, trusted)
+        parts = Parts(
+            ledger,
+            desk,
+            SqlMappings(database, directory),
+            transport,
+            connectors.manifest,
+            connectors.open,
+            meters,
+            bell,
+            trusted,
+        )
         if connect:
             await transport.start()
         yield House(settings, database, ledger, transport, Operations(parts), connectors, meters, bell)

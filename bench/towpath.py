@@ -15,6 +15,7 @@ from bench.processes import Process, wait_for
 from bench.services import Place, counting, plain_environment
 from broker.operations import NewChannel
 from domain.channels import ChannelSettings
+from domain.mappings import CarrierMapping
 from storage.database import Database
 from storage.schema import upgrade
 
@@ -23,8 +24,10 @@ ROLES: tuple[tuple[str, ...], ...] = (("consume",), ("consume",))
 
 ACCOUNT = "bench"
 CHANNEL = "shop"
-OPTIONS = ChannelSettings(calls_per_second=10_000, burst=10_000, carriers={"ups": "UPS Ground"})
-"""No limit that matters; with the carrier mapped, a shipment costs one call."""
+OPTIONS = ChannelSettings(calls_per_second=10_000, burst=10_000)
+"""No limit that matters."""
+CARRIER = CarrierMapping("UPS Ground", "", "UPS", "")
+"""With its carrier mapped, a shipment costs one call."""
 
 SETTLED = "SELECT count(*) FROM deliveries WHERE state <> 'open'"
 OPEN = "SELECT count(*) FROM deliveries WHERE state = 'open'"
@@ -97,6 +100,7 @@ async def _set_up(place: Place, settings: Settings, options: ChannelSettings) ->
         for at, domain in enumerate(place.shop.domains):
             new = NewChannel(ACCOUNT, channel_code(at), "Shop", "bright_sites", domain, "bench-token", options)
             await house.operations.create_channel(new)
+            await house.operations.mappings.save(ACCOUNT, new.code, CARRIER, "bench")
 
 
 @contextlib.contextmanager

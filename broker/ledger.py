@@ -14,6 +14,7 @@ from domain.channels import Channel
 from domain.envelope import Envelope
 from domain.errors import InputError
 from domain.events import Payload
+from domain.mappings import KnownCarriers, Missing
 from domain.outcomes import Counts, Effects
 from domain.states import DeliveryState, LaneKind
 from domain.stock import StockLevel
@@ -154,6 +155,7 @@ class Verdict:
     """How one delivery of a claim ended: its next state and the log row to write (none for a silent wait).
 
     ``due_in`` is in seconds, ``None`` for "until somebody acts"; it only counts while the state stays ``OPEN``.
+    ``missing`` are the codes it waits for.
     """
 
     delivery: Delivery
@@ -173,6 +175,7 @@ class Verdict:
     counts: Counts = Counts()
     calls: tuple[ApiCall, ...] = ()
     effects: Effects = Effects()
+    missing: tuple[Missing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +256,9 @@ class Memory(Protocol):
 
     async def cursor(self, channel_id: str, job_type: str) -> datetime | None:
         """Up to where the last successful import read."""
+
+    async def carriers(self, channel: Channel) -> KnownCarriers:
+        """The channel's carrier mappings, as new as ``channel`` is."""
 
 
 class Ledger(Protocol):

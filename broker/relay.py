@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
@@ -32,7 +33,11 @@ log = structlog.get_logger(__name__)
 
 LEASE_NAME = "relay"
 LEASE_SECONDS = 10.0
-POLL_SECONDS = 0.02
+POLL_SECONDS, IDLE_SECONDS = 0.02, 0.1
+"""How long the relay rests between two looks into the ledger: at first, and where there was nothing to tell for
+:data:`CALM_SECONDS`, for each look takes time from what comes in.
+"""
+CALM_SECONDS = 2.0
 LEAST_SECONDS = 0.005
 """A bell that never stops ringing must not make the relay ask the database without pause."""
 RECOVER_SECONDS = 1.0
@@ -89,6 +94,7 @@ class Relay:
         self._bell = bell
         self._tickets = tickets
         self._pauses = Pauses()
+        self._told_at = -math.inf
         self._intake = Intake(ledger, transport, meters, bell, taker)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -110,8 +116,8 @@ class Relay:
             for part in (
                 self._keep(over),
                 self._intake.run(over),
-                _every(POLL_SECONDS, self._announce, over, self._bell),
-                _every(RECOVER_SECONDS, self._recover, over),
+                _every(self._rest, self._announce, over, self._bell),
+                _every(lambda: RECOVER_SECONDS, self._recover, over),
             )
         ]
         # A part that ends, for whatever reason, ends the leadership: half a relay must not keep others from leading.
@@ -139,11 +145,18 @@ class Relay:
             if loop.time() - renewed > LEASE_SECONDS * 0.7:
                 return
 
+    def _rest(self) -> float:
+        """Seconds until the next look into the ledger."""
+        calm = self._tickets and time.monotonic() - self._told_at > CALM_SECONDS
+        return IDLE_SECONDS if calm else POLL_SECONDS
+
     async def _announce(self) -> bool:
         """Tell workers of due lanes and the OMS of what happened; whether there was anything to do."""
         if not self._tickets:
             return await self._tell_oms()
         waiting = await self._ledger.waiting(MOST_TICKETS * LANES_PER_TICKET)
+        if waiting.due or waiting.unsent:
+            self._told_at = time.monotonic()
         busy = waiting.unsent and await self._tell_oms()
         await self._tell_workers(waiting.due)
         return busy
@@ -210,7 +223,7 @@ class Relay:
 
 
 async def _every(
-    seconds: float, act: Callable[[], Awaitable[bool]], over: asyncio.Event, bell: Bell | None = None
+    seconds: Callable[[], float], act: Callable[[], Awaitable[bool]], over: asyncio.Event, bell: Bell | None = None
 ) -> None:
     """Act until ``over``; at once again while there is work, else after ``seconds`` or a ring of ``bell``."""
     rest = bell or Bell()
@@ -223,5 +236,5 @@ async def _every(
             log.warning("relay_waits", reason=error.sentence)
             await asyncio.sleep(AWAY_SECONDS)
         if not busy:
-            await rest.listen(seconds)
+            await rest.listen(seconds())
             await asyncio.sleep(began + LEAST_SECONDS - time.monotonic())

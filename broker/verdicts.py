@@ -84,6 +84,7 @@ def judge(outcome: Outcome, delivery: Delivery, attempt: Attempt) -> Verdict:
         return _verdict(
             delivery, attempt, DeliveryState.OPEN, "Park", Level.WARNING, code=outcome.code, sentence=outcome.sentence,
             cause=outcome.cause, due_in=outcome.until_seconds, unsure=delivery.unsure, logged=not repeated,
+            missing=outcome.missing,
         )  # fmt: skip
     return _final(outcome, delivery, attempt)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from broker.handling import Answer, Item, Run
 from domain.channels import ChannelSettings, StockMode
 from domain.events import StockChanged
+from domain.mappings import MappingKind, Missing, Side
 from domain.moments import to_micros
 from domain.outcomes import Counts, Done, Effects, Park, Skipped, Superseded
 from domain.ports import StockResult
@@ -129,9 +130,10 @@ def _answer(run: Run, item: Item, plan: _Plan, result: StockResult) -> Answer:
         return result.failed[sku]
     if sku in result.unknown:
         return Park(
-            f"The shop of channel {run.channel.code} has no SKU {sku!r}: create or map it, then release the message.",
+            f"The shop of channel {run.channel.code} has no SKU {sku!r}: create it there, then release the message.",
             "sku_unknown",
             "mapping",
+            missing=(Missing(MappingKind.SKU, Side.OMS, sku),),
         )
     return _stored(run, sku, level, plan, result)
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from broker.handling import Run
 from domain.errors import ShopRejected
 from domain.events import ShipmentCreated, ShipmentLine
+from domain.mappings import CarrierCode
 from domain.outcomes import Counts, Done, Effects, Outcome, Park, Skipped
 from domain.shipments import Parcel, ParcelLine, SentShipment, ShopShipment, same_contents
 
@@ -28,7 +29,7 @@ async def shipment_export(run: Run) -> Outcome:
         return Skipped(f"Shipment {payload.shipment_id} is already in the shop as {past.sent_as}.", "already_sent")
     lines = await _line_ids(run, payload)
     method = await _method(run, payload)
-    if isinstance(method, Park):
+    if isinstance(method, Park | Skipped):
         return method
     parcel = _parcel(run, payload, method, lines)
     # This parcel, or another of its order, may have reached the shop without our knowing.
@@ -132,23 +133,26 @@ def _carrier(payload: ShipmentCreated) -> str:
     return f"{payload.carrier}:{payload.service}" if payload.service else payload.carrier
 
 
-async def _method(run: Run, payload: ShipmentCreated) -> str | Park | None:
-    """The shop's shipping method: mapped by carrier and service, then by carrier, then by equal name; else by
-    policy.
-    """
-    carriers = run.channel.settings.carriers
-    for key in (_carrier(payload).lower(), payload.carrier.lower()):
-        if key in carriers:
-            return carriers[key]
+async def _method(run: Run, payload: ShipmentCreated) -> str | Park | Skipped | None:
+    """The shop's shipping method: as mapped, else one of an equal name, else by policy."""
+    known = await run.memory.carriers(run.channel)
+    found = known.to_channel(payload.carrier, payload.service or "")
+    if isinstance(found, CarrierCode):
+        return f"{found.carrier} {found.service}".strip()
     wanted = {f"{payload.carrier} {payload.service or ''}".strip().lower(), payload.carrier.lower()}
     for method in await run.shop.shipping_methods():
         if method.lower() in wanted:
             return method
-    if run.channel.settings.unmapped_carrier == "stop":
-        return Park(
-            f"Carrier {_carrier(payload)!r} has no shipping method: map it in channel {run.channel.code}, then "
-            f"release the message.",
-            "carrier_unmapped",
-            "mapping",
+    if run.channel.settings.unmapped_carrier == "warn":
+        return None
+    if found in known.ignored:
+        return Skipped(
+            f"Carrier {_carrier(payload)!r} is to be ignored in channel {run.channel.code}.", "mapping_ignored"
         )
-    return None
+    return Park(
+        f"Carrier {_carrier(payload)!r} has no shipping method in channel {run.channel.code}: map it, and this goes on "
+        f"by itself.",
+        "carrier_unmapped",
+        "mapping",
+        missing=(found,),
+    )

@@ -24,7 +24,6 @@ class StockMode(StrEnum):
 class ChannelSettings(BaseModel):
     """What an operator sets on a channel. Unknown members are refused.
 
-    ``carriers`` maps ``"carrier"`` or ``"carrier:service"`` (lower case) to the shop's shipping method name.
     ``calls_per_second`` and ``burst`` limit outbound calls over all processes together.
     """
 
@@ -37,7 +36,6 @@ class ChannelSettings(BaseModel):
     stock_buffer: int = Field(default=0, ge=0)
     stock_cap: int | None = Field(default=None, ge=0)
     timezone: str = "UTC"
-    carriers: dict[str, str] = Field(default_factory=dict)
     unmapped_carrier: Literal["warn", "stop"] = "warn"
     calls_per_second: float = Field(default=10.0, gt=0, le=10_000)
     burst: int = Field(default=20, ge=1, le=10_000)
@@ -57,6 +55,7 @@ class Channel:
     """One connection to one shop of one account; ``code`` is unique in its account, ``domain`` everywhere.
 
     ``fault`` says what keeps it from working at all (a token that no key opens); empty when nothing does.
+    ``mapped_at`` is when its mappings were changed last, 0 for never.
     """
 
     id: str
@@ -70,6 +69,7 @@ class Channel:
     enabled: bool
     settings: ChannelSettings
     fault: str = ""
+    mapped_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from domain.mappings import Missing
 from domain.orders import OrderRecord
 from domain.shipments import SentShipment
 from domain.stock import ConfirmedStock
@@ -107,13 +108,16 @@ class Retry:
 class Park:
     """Cannot go on until something outside changes; costs no attempt and makes no calls while it waits.
 
-    ``until_seconds`` is how long until it is looked at again, ``None`` for "until somebody acts".
+    ``until_seconds`` is how long until it is looked at again, ``None`` for "until somebody acts". ``missing`` are the
+    codes that must be mapped before it can go on: each becomes a task, and the last of them that is answered lets it
+    go.
     """
 
     sentence: str
     code: str
     cause: Literal["mapping", "channel", "throttled", "shop_down", "unauthorized", "budget"]
     until_seconds: float | None = None
+    missing: tuple[Missing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

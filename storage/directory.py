@@ -254,7 +254,7 @@ class Directory:
         return row, account, self._channel(account, row[_OWN:])
 
     def _channel(self, account: Account, row: _Row) -> Channel:
-        channel_id, code, name, platform, domain, sealed, enabled, settings = row
+        channel_id, code, name, platform, domain, sealed, enabled, settings, mapped_at = row
         token, fault = self._token(sealed, channel_id, domain)
         return Channel(
             id=channel_id,
@@ -268,6 +268,7 @@ class Directory:
             enabled=bool(enabled) and account.enabled,
             settings=ChannelSettings.model_validate_json(settings),
             fault=fault,
+            mapped_at=mapped_at,
         )
 
     def _token(self, sealed: str, channel_id: str, domain: str) -> tuple[SecretStr, str]:

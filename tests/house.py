@@ -39,6 +39,7 @@ from domain.channels import ChannelSettings
 from domain.envelope import Envelope
 from domain.events import payload_of
 from domain.ids import new_id
+from domain.mappings import CarrierCode, CarrierMapping
 from domain.outcomes import Done
 from domain.synclog import Trigger
 from storage.database import Database
@@ -46,6 +47,7 @@ from storage.desk import SqlDesk
 from storage.directory import Directory
 from storage.gate_store import SqlGateStore
 from storage.ledger.memory import SqlMemory
+from storage.mappings.sql_mappings import SqlMappings
 from storage.schema import upgrade
 from storage.vault import Vault
 from tests.moody import PATIENCE, HandClock, MoodyLedger, until
@@ -79,6 +81,7 @@ class SmallHouse:
         self.ledger = MoodyLedger(self.database, self.directory, clock)
         self.memory = SqlMemory(self.database)
         self.gates = Gates(SqlGateStore(self.database, clock))
+        self.mappings = SqlMappings(self.database, self.directory, clock)
         self.desk = SqlDesk(self.database, self.directory, vault, lambda name: MANIFESTS[name].version, clock)
         self.transport = transport or InMemoryTransport()
         self.meters, self.bell = Meters(), Bell()
@@ -87,7 +90,7 @@ class SmallHouse:
         self.connectors = Connectors(HttpLimits(connect_seconds=1.0, total_seconds=5.0), [(host, int(port))])
         self.operations = Operations(
             Parts(
-                self.ledger, self.desk, self.transport, self.connectors.manifest, self.connectors.open,
+                self.ledger, self.desk, self.mappings, self.transport, self.connectors.manifest, self.connectors.open,
                 self.meters, self.bell, frozenset({trusted}),
             )
         )  # fmt: skip
@@ -104,6 +107,15 @@ class SmallHouse:
         """Change the settings of a channel, or its token."""
         chosen = ChannelSettings.model_validate({**FAST, **settings}) if settings else None
         await self.desk.change_channel("acme", code, token=token, settings=chosen)
+
+    async def map_carriers(self, methods: Mapping[str, str], code: str = "main") -> int:
+        """Map OMS carriers (``ups`` or ``ups:ground``) to shipping methods; how many deliveries that let go."""
+        released = 0
+        for carrier, method in methods.items():
+            oms = CarrierCode.of(carrier)
+            row = CarrierMapping(method, "", oms.carrier, oms.service)
+            released += (await self.mappings.save("acme", code, row, "tester")).deliveries
+        return released
 
     async def event(self, kind: str, data: Mapping[str, Any], **attributes: Any) -> str:
         """Admit an event for channel ``main`` (or another ``channel``); the message id."""

@@ -25,6 +25,7 @@ from broker.transports.urls import open_transport
 from console.cli.seams import DemoProgress
 from domain.channels import ChannelSettings
 from domain.errors import TowpathError
+from domain.mappings import CarrierMapping
 from domain.periods import Period
 from producers.publisher import open_publisher
 from storage.database import Database
@@ -93,10 +94,12 @@ async def _set_up(house: House, shop: Shop, day: Day) -> Stage:
     )
     organization = await desk.create_organization("Demo Trading")
     await desk.create_account(organization, code, "Demo account", "UTC")
-    options = ChannelSettings(calls_per_second=400, burst=100, carriers={"fedex": "FedEx Ground"})
+    options = ChannelSettings(calls_per_second=400, burst=100)
     await house.operations.create_channel(
         NewChannel(code, "bright-main", "Sandbox shop", "bright_sites", shop.domain, "sandbox-read-write", options)
     )
+    fedex = CarrierMapping("FedEx Ground", "", "FedEx", "")
+    await house.operations.mappings.save(code, "bright-main", fedex, "demo")
     await house.operations.set_schedule(code, "bright-main", "order_import", Period("5m"))
     key = await desk.create_key(code, ["events:write", "read", "operate"])
     control = HttpTalker(shop.url)

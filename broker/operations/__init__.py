@@ -1,6 +1,7 @@
 """The one operator surface: CLI, web and tests all go through it."""
 
 from broker.operations.desk import Desk
+from broker.operations.mappings import Imported, Mappings, MappingTask, Released
 from broker.operations.surface import Operations
 from broker.operations.values import (
     ChannelRow,
@@ -24,9 +25,12 @@ __all__ = [
     "DeliveryRow",
     "Desk",
     "Finding",
+    "Imported",
     "KeyHolder",
     "LogFilter",
     "LogRow",
+    "MappingTask",
+    "Mappings",
     "MessageFilter",
     "MessageLife",
     "MessageRow",
@@ -34,6 +38,7 @@ __all__ = [
     "NewKey",
     "Operations",
     "RejectedRow",
+    "Released",
     "ScheduleRow",
     "Statistics",
 ]

@@ -13,6 +13,7 @@ from broker.guard import FreeGuard
 from broker.ledger import Admission, Incoming, Ledger
 from broker.meters import Meters
 from broker.operations.desk import Desk
+from broker.operations.mappings import Mappings
 from broker.operations.values import ChannelRow, Finding, LogFilter, LogRow, NewChannel
 from broker.transports.seam import Transport
 from domain.channels import ConnectorManifest
@@ -21,6 +22,7 @@ from domain.errors import InputError, MalformedEvent, TowpathError, UnknownName
 from domain.events import payload_of
 from domain.ids import first_id
 from domain.jobs import job_type
+from domain.mappings import MappingKind
 from domain.moments import utc_now
 from domain.periods import Period
 from domain.ports import ConnectionCheck, ShopOpener
@@ -41,6 +43,7 @@ class Parts:
 
     ledger: Ledger
     desk: Desk
+    mappings: Mappings
     transport: Transport
     manifest_of: Callable[[str], ConnectorManifest]
     shops: ShopOpener
@@ -50,11 +53,14 @@ class Parts:
 
 
 class Operations:
-    """The operator surface. Lookups and simple changes are on :attr:`desk`; what has rules of its own is here."""
+    """The operator surface. Lookups and simple changes are on :attr:`desk` and :attr:`mappings`; what has rules of its
+    own is here.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.desk = parts.desk
+        self.mappings = parts.mappings
 
     async def ingest(
         self, bodies: Sequence[bytes], *, account: str | None = None, trigger: Trigger = Trigger.EVENT
@@ -115,6 +121,20 @@ class Operations:
             if row.code == channel:
                 return row
         raise UnknownName(f"Account {account!r} has no channel {channel!r}.", code="unknown_channel")
+
+    async def ensure_mapping(self, account: str, channel: str, kind: MappingKind) -> None:
+        """Check that the platform of a channel has mappings of a kind.
+
+        Raises:
+            UnknownName: no such account or channel.
+            InputError: it has none.
+        """
+        manifest = self._parts.manifest_of((await self._channel_row(account, channel)).platform)
+        if kind not in manifest.mappings:
+            raise InputError(
+                f"A {manifest.title} channel has no {kind.title} mappings; it has: {', '.join(manifest.mappings)}.",
+                code="mapping_not_offered",
+            )
 
     async def set_schedule(self, account: str, channel: str, job: str, period: Period) -> None:
         """How often a job of a channel runs; only what its connector declares is allowed.

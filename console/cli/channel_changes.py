@@ -116,12 +116,12 @@ def settings(
         list[str] | None,
         typer.Argument(
             metavar="[NAME=VALUE]...",
-            help="As stock_buffer=2 or carriers.ups='UPS Ground'; null takes an entry out.",
+            help="As stock_buffer=2 or stock_cap=null.",
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the settings of a channel, or change some. What waited for a mapping is tried again at once."""
+    """Show the settings of a channel, or change some. What waited for one is tried again at once."""
     account, channel = place(where)
     wanted = dict(_change_of(text) for text in changes or [])
 
@@ -161,7 +161,7 @@ def _change_of(text: str) -> tuple[str, Any]:
 
 
 def changed(members: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """The settings with checked changes; ``a.b`` is the entry ``b`` of ``a``, ``None`` takes it out.
+    """The settings with checked changes.
 
     Raises:
         InputError: an unknown name or a value that cannot be.
@@ -171,17 +171,8 @@ def changed(members: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     from domain.channels import ChannelSettings  # noqa: PLC0415 - same
     from domain.envelope import explain  # noqa: PLC0415 - same
 
-    made = dict(members)
-    for name, value in changes.items():
-        outer, dot, inner = name.partition(".")
-        if not dot:
-            made[outer] = value
-            continue
-        entries = dict(made.get(outer) or {}) if isinstance(made.get(outer), dict) else {}
-        entries.pop(inner, None)
-        made[outer] = entries if value is None else {**entries, inner.lower(): value}
     try:
-        return ChannelSettings.model_validate(made).model_dump(mode="json")
+        return ChannelSettings.model_validate({**members, **changes}).model_dump(mode="json")
     except ValidationError as error:
         raise InputError(
             f"These settings cannot be: {explain(error)}. Nothing was changed.", code="invalid_settings"

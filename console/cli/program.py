@@ -18,6 +18,7 @@ from console.cli import (
     jobs,
     keys,
     logs,
+    mappings,
     messages,
     publish,
     replay,
@@ -34,7 +35,7 @@ PANELS: dict[str, tuple[Callable[[typer.Typer, str], None], ...]] = {
     "Run": (demo.add, roles.add, sandbox.add),
     "See what happened": (messages.add, logs.add, tasks.add, doctor.add),
     "Act": (publish.add, replay.add),
-    "Set up": (accounts.add, channels.add, jobs.add, keys.add, topology.add, database.add, version.add),
+    "Set up": (accounts.add, channels.add, mappings.add, jobs.add, keys.add, topology.add, database.add, version.add),
 }
 """The commands as ``towpath --help`` groups them."""
 

@@ -1,38 +1,23 @@
-"""``towpath tasks``: what waits for a person to map something."""
+"""``towpath tasks``: missing mappings, and what waits for a person to answer them."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from console.cli.asking import look
+from console.cli.asking import change, look
 from console.cli.clock import Zone, zone_of
+from console.cli.mappings import actor
 from console.cli.options import AccountOption, ChannelOption, JsonOption, narrowed
 from console.cli.printing import show, show_json, table, tell, words
 
 if TYPE_CHECKING:
-    from broker.operations import DeliveryRow, MessageRow, Operations
+    from broker.operations import MappingTask, Operations
 
-MOST = 5000
-"""Parked messages looked at; beyond that the counts are those of the newest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One thing to map, and what it blocks: ``business_keys`` are up to ten orders or SKUs, oldest first."""
-
-    account: str
-    channel: str
-    code: str
-    sentence: str
-    count: int
-    oldest: datetime
-    business_keys: tuple[str, ...]
+SUGGESTED = 20
+"""Of so many tasks the near codes are looked for."""
 
 
 def add(app: typer.Typer, panel: str) -> None:
@@ -44,62 +29,66 @@ def tasks(
     context: typer.Context,
     account: AccountOption = None,
     channel: ChannelOption = None,
+    ignore: Annotated[
+        str | None,
+        typer.Option(metavar="TASK", help="Answer this task with 'ignore': what waits for it ends with that reason."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the missing mappings and what each holds up since when."""
-    from broker.operations import MessageFilter  # noqa: PLC0415 - loads the models
-
+    if ignore is not None:
+        _ignore(context, ignore)
+        return
     account, channel = narrowed(account, channel)
-    wanted = MessageFilter(account, channel, state="parked", limit=MOST)
 
-    async def work(operations: Operations) -> tuple[list[Task], Zone]:
-        found = grouped(await operations.desk.messages(wanted), channel)
-        return found, await zone_of(operations, (task.account for task in found))
+    async def work(operations: Operations) -> tuple[Sequence[MappingTask], dict[str, Sequence[str]], Zone]:
+        found = await operations.mappings.tasks(account, channel)
+        near = {task.id: await operations.mappings.suggestions(task.id) for task in found[:SUGGESTED]}
+        return found, near, await zone_of(operations, (task.account for task in found))
 
-    found, zone = look(context, work)
+    found, near, zone = look(context, work)
     if as_json:
-        show_json(found)
+        show_json([_as_json(task, near) for task in found])
     elif not found:
         tell("No mapping is missing: nothing waits for a person to map something.")
     else:
-        _show(found, zone)
+        _show(found, near, zone)
 
 
-def grouped(rows: Sequence[MessageRow], channel: str | None) -> list[Task]:
-    """One task for each channel, code and sentence (it names what is missing), what blocks most first."""
-    groups: dict[tuple[str, str, str, str], list[tuple[DeliveryRow, str]]] = defaultdict(list)
-    for row in rows:
-        for each in row.deliveries:
-            if each.state == "parked" and each.cause == "mapping" and channel in (None, each.channel):
-                groups[row.account, each.channel, each.code, each.sentence].append((each, row.business_key))
-    made = []
-    for group, members in groups.items():
-        members.sort(key=lambda member: (member[0].created_at, member[0].id))
-        keys = tuple(dict.fromkeys(key for _, key in members))[:10]
-        made.append(Task(*group, count=len(members), oldest=members[0][0].created_at, business_keys=keys))
-    return sorted(made, key=lambda task: (-task.count, task.oldest))
+def _as_json(task: MappingTask, near: dict[str, Sequence[str]]) -> dict[str, object]:
+    return {**{name: getattr(task, name) for name in type(task).__slots__}, "suggestions": near.get(task.id, ())}
 
 
-def _show(found: Sequence[Task], zone: Zone) -> None:
-    made = table(
-        "Channel",
-        "Blocks",
-        "Since",
-        "What is missing",
-        "Orders or SKUs",
-        numbers=("Blocks",),
-        whole=("Since",),
-    )
+def _ignore(context: typer.Context, task_id: str) -> None:
+    async def work(operations: Operations) -> int:
+        return (await operations.mappings.ignore(task_id, actor())).deliveries
+
+    count = change(context, work)
+    tell(f"The code is ignored from now on; {count} that waited for it {'is' if count == 1 else 'are'} closed.")
+
+
+def _show(found: Sequence[MappingTask], near: dict[str, Sequence[str]], zone: Zone) -> None:
+    made = table("Channel", "Blocks", "Since", "Missing code", "Near", "Orders or SKUs", "Task", whole=("Since",))
     for task in found:
         shown = ", ".join(task.business_keys[:3]) + (", …" if len(task.business_keys) > 3 else "")
         made.add_row(
             words(f"{task.account}/{task.channel}"),
-            words(str(task.count)),
+            words(str(task.blocks)),
             words(zone.short(task.oldest)),
-            words(task.sentence, "\n", (task.code, "dim")),
+            words(task.code, "\n", (f"{task.kind} of the {'OMS' if task.side == 'oms' else task.side}", "dim")),
+            words(", ".join(near.get(task.id, ())) or "-"),
             words(shown),
+            words(task.id),
         )
     show(made)
-    where = f"{found[0].account}/{found[0].channel}"
-    tell(f"Times in {zone.name}. Map a carrier: towpath channels settings {where} carriers.ups='UPS Ground'")
-    tell(f"What waited for it goes on by itself; else: towpath replay --state parked --channel {where}")
+    tell(f"Times in {zone.name}. {_advice(found[0])}")
+    tell("What waited goes on by itself, in order. A code that needs no mapping: towpath tasks --ignore TASK")
+
+
+def _advice(task: MappingTask) -> str:
+    where = f"{task.account}/{task.channel}"
+    if task.kind != "carrier":
+        return f"Create the SKU in the shop, then: towpath replay --state parked --channel {where}"
+    carrier, _, service = task.code.partition(":")
+    told = f" oms_service='{service}'" if service else ""
+    return f"Map it: towpath mappings set {where} carrier channel_carrier='…' oms_carrier='{carrier}'{told}"

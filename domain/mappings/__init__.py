@@ -15,13 +15,16 @@ from domain.mappings.kinds import (
     SheetRow,
     Side,
 )
+from domain.mappings.known import KnownCarriers
 from domain.mappings.sheet import (
     MOST_ROWS,
+    ROW_TYPES,
     MappingRow,
     check_rows,
     error_sheet,
     plan_import,
     read_sheet,
+    row_of,
     write_sheet,
 )
 from domain.mappings.sku import ChannelSku, ResolvedSku, SkuMapping, SkuMappings
@@ -31,6 +34,7 @@ from domain.mappings.warehouse import WarehouseMapping, WarehouseMappings
 __all__ = [
     "MOST_CHARACTERS",
     "MOST_ROWS",
+    "ROW_TYPES",
     "CarrierCode",
     "CarrierMapping",
     "CarrierMappings",
@@ -39,6 +43,7 @@ __all__ = [
     "Conflict",
     "ImportMode",
     "ImportPlan",
+    "KnownCarriers",
     "MappingKind",
     "MappingRow",
     "Missing",
@@ -57,5 +62,6 @@ __all__ = [
     "nearest",
     "plan_import",
     "read_sheet",
+    "row_of",
     "write_sheet",
 ]

@@ -31,7 +31,7 @@ MappingRow = SkuMapping | CarrierMapping | WarehouseMapping
 MOST_ROWS = 200_000
 """The most rows a sheet may have, its header not counted."""
 
-_ROWS: dict[MappingKind, type[MappingRow]] = {
+ROW_TYPES: dict[MappingKind, type[MappingRow]] = {
     MappingKind.SKU: SkuMapping,
     MappingKind.CARRIER: CarrierMapping,
     MappingKind.WAREHOUSE: WarehouseMapping,
@@ -43,12 +43,29 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _QUOTED = re.compile(r'[",\r\n]')
 
 
+def row_of(kind: MappingKind, members: Mapping[str, str]) -> MappingRow:
+    """A row of a kind from the texts of its members.
+
+    Raises:
+        InputError: a member is unknown, missing or cannot be.
+    """
+    columns = {column.name: column for column in ROW_TYPES[kind].columns}
+    if unknown := [name for name in members if name not in columns]:
+        raise InputError(
+            f"A {kind.title} mapping has no {shown(unknown[0])}. It has {', '.join(columns)}.", code="invalid_mapping"
+        )
+    if missing := [name for name, column in columns.items() if column.required and not members.get(name)]:
+        raise InputError(f"A {kind.title} mapping needs {missing[0]}. Give it.", code="invalid_mapping")
+    made = ROW_TYPES[kind]
+    return made(**{name: column.read(members.get(name, "")) for name, column in columns.items()})
+
+
 def write_sheet(kind: MappingKind, rows: Iterable[MappingRow]) -> str:
     """The rows as CSV (RFC 4180, commas, CRLF) that :func:`read_sheet` reads back exactly.
 
     A cell that a spreadsheet would take for a formula is guarded by an apostrophe.
     """
-    columns = _ROWS[kind].columns
+    columns = ROW_TYPES[kind].columns
     lines = ([column.write(getattr(row, column.name)) for column in columns] for row in rows)
     return _csv([column.name for column in columns], lines)
 
@@ -69,7 +86,7 @@ def read_sheet(kind: MappingKind, source: str | bytes) -> Sheet[MappingRow]:
     and ``error`` and empty lines are passed over. A file whose header is wrong, that cannot be decoded or has more
     than 200,000 rows has no rows.
     """
-    reading = _Reading(_ROWS[kind])
+    reading = _Reading(ROW_TYPES[kind])
     try:
         reading.read(_decoded(source))
     except _Unreadable as stop:

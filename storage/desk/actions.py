@@ -83,7 +83,9 @@ def _reopen(connection: Connection, row: Any, now: int) -> int:
     return opened
 
 
-def discard(connection: Connection, delivery_ids: Sequence[str], reason: str, now: int) -> int:
+def discard(
+    connection: Connection, delivery_ids: Sequence[str], reason: str, now: int, *, code: str = "discarded"
+) -> int:
     """Close deliveries for good with the reason; what runs right now is left alone. How many were closed."""
     changed = 0
     for row in _rows(connection, delivery_ids):
@@ -97,7 +99,7 @@ def discard(connection: Connection, delivery_ids: Sequence[str], reason: str, no
             .where(deliveries.c.id == row.id, deliveries.c.state == row.state)
             .values(
                 state="discarded",
-                code="discarded",
+                code=code,
                 sentence=reason[:500],
                 cause="",
                 settled_at=now,

@@ -10,12 +10,14 @@ from sqlalchemy import Connection, bindparam, select
 
 from broker.ledger import ParcelPast
 from domain.channels import Channel
+from domain.mappings import KnownCarriers
 from domain.moments import from_micros
 from domain.stock import StockLevel
 from storage.bulk import Fixed, Statement, as_json, looked_up, values_of
 from storage.database import Database
 from storage.gather import Gathered
 from storage.ledger.parcels import parcel_pasts
+from storage.mappings.overview import known_carriers
 from storage.sql import chunks
 from storage.tables import channel_stock, cursors, deliveries, orders, shipments, stock_levels
 
@@ -26,6 +28,7 @@ class SqlMemory:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._parcels = Gathered(database, parcel_pasts)
+        self._carriers: dict[str, tuple[int, KnownCarriers]] = {}
 
     async def order_seen(self, channel_id: str, external_order_id: str) -> datetime | None:
         """``updated_at`` of the newest recorded state of an order."""
@@ -101,6 +104,15 @@ class SqlMemory:
         query = select(cursors.c.until).where(cursors.c.channel_id == channel_id, cursors.c.job_type == job_type)
         found = await self._database.aread(lambda connection: connection.scalar(query))
         return from_micros(found) if found is not None else None
+
+    async def carriers(self, channel: Channel) -> KnownCarriers:
+        """The channel's carrier mappings, kept while nobody changes them."""
+        known = self._carriers.get(channel.id)
+        if known is not None and known[0] == channel.mapped_at:
+            return known[1]
+        found = await self._database.aread(lambda connection: known_carriers(connection, channel.id))
+        self._carriers[channel.id] = channel.mapped_at, found
+        return found
 
 
 def _levels(dialect: str) -> Statement:

@@ -26,6 +26,7 @@ from storage.ledger.records import announce, count_calls, doubt, remember
 from storage.ledger.swift import end_together, left
 from storage.ledger.turn import drop_lanes, turn_lanes
 from storage.ledger.verdict_rows import MOVE, moved, with_effects, write_log
+from storage.mappings.tasks import note_missing
 from storage.tables import channels, lanes
 
 
@@ -62,6 +63,7 @@ def settle(
         verdicts = [_look_again(each) if each.delivery.channel_id in outdated else each for each in verdicts]
     MOVE.run(connection, [moved(verdict, now) for verdict in verdicts])
     write_log(connection, verdicts, worker)
+    note_missing(connection, [each for each in verdicts if each.missing], now)
     doubt(connection, [each.delivery.id for each in verdicts if each.unsure or each.state is DeliveryState.UNKNOWN])
     swift = [each for each in newest.values() if each.claim.lane in ended]
     effective = with_effects(connection, directory, [*verdicts, *(each.verdicts[0] for each in swift)])

@@ -25,6 +25,7 @@ from broker.topology import DEAD, INBOX, UNROUTED, job_queue
 from domain.channels import ChannelSettings
 from domain.errors import StorageUnavailable
 from domain.jobs import JOB_TYPES
+from domain.mappings import CarrierMapping
 from domain.moments import to_micros, utc_now
 from domain.periods import Period
 from storage.database import Database
@@ -36,7 +37,7 @@ T = TypeVar("T")
 ACCOUNT, CHANNEL = "acme", "bright-main"
 CRASHED = 137
 QUEUES = (INBOX, UNROUTED, DEAD, *map(job_queue, JOB_TYPES))
-PACE = ChannelSettings(calls_per_second=400, burst=100, carriers={"ups": "UPS Ground"})
+PACE = ChannelSettings(calls_per_second=400, burst=100)
 
 
 def eventually(condition: Callable[[], bool], seconds: float, hope: str) -> None:
@@ -257,6 +258,8 @@ def set_up(stack: Stack, token: str = "sandbox-read-write") -> Office:
     office.ask(desk.create_account(office.ask(desk.create_organization("Acme")), ACCOUNT, "Acme", "UTC"))
     new = NewChannel(ACCOUNT, CHANNEL, "Shop", "bright_sites", stack.shop.domain, token, PACE)
     office.ask(office.house.operations.create_channel(new))
+    ups = CarrierMapping("UPS Ground", "", "UPS", "")
+    office.ask(office.house.operations.mappings.save(ACCOUNT, CHANNEL, ups, "tester"))
     office.key = office.ask(desk.create_key(ACCOUNT, ["events:write", "read", "operate"])).secret
     return office
 

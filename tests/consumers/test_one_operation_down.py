@@ -75,7 +75,7 @@ async def other_work(store: Store) -> None:
 
 
 async def test_while_the_shop_fails_at_shipments_they_wait_at_no_cost_and_all_else_goes_on(store: Store) -> None:
-    await store.house.change(carriers={"ups": "UPS Ground"})
+    await store.house.map_carriers({"ups": "UPS Ground"})
     store.fault("server_error", method="POST", status=503, times=3)
     async with store.house.at_work():
         failed = await parcels(store, 3)
@@ -92,7 +92,7 @@ async def test_while_the_shop_fails_at_shipments_they_wait_at_no_cost_and_all_el
 
 
 async def test_operators_are_told_which_operation_is_closed_and_that_it_opened(store: Store) -> None:
-    await store.house.change(carriers={"ups": "UPS Ground"})
+    await store.house.map_carriers({"ups": "UPS Ground"})
     store.fault("server_error", method="POST", status=503, times=3)
     async with store.house.at_work():
         messages = await parcels(store, 3)
@@ -136,7 +136,7 @@ async def come_through(store: Store, messages: Sequence[str]) -> bool:
 async def test_another_process_is_told_of_the_closed_operation_and_makes_no_such_call(
     store: Store, tmp_path: Path
 ) -> None:
-    await store.house.change(carriers={"ups": "UPS Ground"})
+    await store.house.map_carriers({"ups": "UPS Ground"})
     store.fault("server_error", method="POST", status=503, times=3)
     async with store.house.at_work():
         await parcels(store, 3)
@@ -154,7 +154,7 @@ async def test_another_process_is_told_of_the_closed_operation_and_makes_no_such
 
 
 async def test_when_two_operations_fail_at_once_the_whole_channel_waits_and_comes_back(store: Store) -> None:
-    await store.house.change(carriers={"ups": "UPS Ground"})
+    await store.house.map_carriers({"ups": "UPS Ground"})
     messages = await parcels(store, 3)
     messages += [await store.house.order_event(order) for order in store.shop.buy(3)]
     store.fault("server_error", status=503, times=None)

@@ -27,7 +27,7 @@ async def recorded(store: Store) -> list[tuple[str, str]]:
 
 async def test_lines_named_by_the_shops_ids_are_sent_by_one_call(store: Store) -> None:
     order = store.buy("TEE0001-S", "MUG0002-M")
-    await store.house.change(carriers={"ups:ground": "UPS Ground"})
+    await store.house.map_carriers({"ups:ground": "UPS Ground"})
     lines = [{"external_line_id": str(line["id"]), "quantity": 1} for line in store.lines(order)]
     message = await store.house.shipment_event(order, lines, notify_customer=True)
     row = await store.run(message)
@@ -42,7 +42,7 @@ async def test_lines_named_by_the_shops_ids_are_sent_by_one_call(store: Store) -
 
 async def test_lines_named_by_sku_are_found_in_the_recorded_order_without_a_call(store: Store) -> None:
     order = store.buy("TEE0001-S", "MUG0002-M")
-    await store.house.change(carriers={"ups": "UPS Ground"})
+    await store.house.map_carriers({"ups": "UPS Ground"})
     await store.run(await store.house.order_event(order))
     store.shop.ledger.calls.clear()
     message = await store.house.shipment_event(order, [{"sku": "MUG0002-M", "quantity": 1}])
@@ -53,7 +53,7 @@ async def test_lines_named_by_sku_are_found_in_the_recorded_order_without_a_call
 
 async def test_lines_named_by_sku_are_looked_up_in_the_shop_when_the_order_is_not_recorded(store: Store) -> None:
     order = store.buy("TEE0001-S")
-    await store.house.change(carriers={"ups": "UPS Ground"})
+    await store.house.map_carriers({"ups": "UPS Ground"})
     assert (await store.run(await store.house.shipment_event(order, ALL_LINES))).state == "done"
     assert store.calls() == [f"GET /orders/{order}", f"POST /orders/{order}/shipments"]
 
@@ -94,7 +94,7 @@ async def test_the_method_is_mapped_by_carrier_and_service_then_by_carrier_then_
     store: Store, carriers: dict[str, str], service: str, method: str
 ) -> None:
     order = store.buy("TEE0001-S")
-    await store.house.change(carriers=carriers)
+    await store.house.map_carriers(carriers)
     message = await store.house.shipment_event(order, ALL_LINES, service=service)
     assert (await store.run(message)).code == "ok"
     assert posts(store)[0]["shipping_method"] == method
@@ -117,7 +117,10 @@ async def test_an_unmapped_carrier_waits_where_the_channel_says_stop_until_it_is
     row = await store.run(message)
     assert (row.state, row.code, row.failures) == ("parked", "carrier_unmapped", 0)
     assert posts(store) == []
-    await store.house.change(unmapped_carrier="stop", carriers={"pigeon:express": "UPS Ground"})
+    (task,) = await store.house.mappings.tasks("acme")
+    assert (task.kind, task.side, task.code, task.blocks) == ("carrier", "oms", "Pigeon:Express", 1)
+    assert await store.house.map_carriers({"pigeon:express": "UPS Ground"}) == 1
+    assert await store.house.mappings.tasks("acme") == []
     assert (await store.run(message)).state == "done"
     assert posts(store)[0]["shipping_method"] == "UPS Ground"
 

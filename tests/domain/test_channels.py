@@ -39,7 +39,6 @@ def test_settings_come_back_from_a_table_as_they_were() -> None:
         stock_mode=StockMode.SCHEDULE,
         stock_warehouses=("main", "east"),
         stock_cap=0,
-        carriers={"ups:ground": "UPS Ground"},
         timezone="Europe/Berlin",
     )
     assert ChannelSettings.model_validate_json(settings.model_dump_json()) == settings

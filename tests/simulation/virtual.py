@@ -20,6 +20,7 @@ from tests.simulation.weather import Weather
 START = datetime(2025, 3, 3, 12, 0, tzinfo=UTC)
 SLOWED: dict[str, float] = {
     "broker.relay.POLL_SECONDS": 2.0,
+    "broker.relay.IDLE_SECONDS": 2.0,
     "broker.relay.RECOVER_SECONDS": 5.0,
     "broker.relay.LEASE_SECONDS": 20.0,
     "broker.sources.POLL_SECONDS": 1.0,

@@ -164,17 +164,16 @@ def test_a_connection_test_of_no_channel_fails(place: Place) -> None:
 
 
 def test_settings_are_changed_one_by_one(place: Place) -> None:
-    words = ["carriers.UPS=UPS Ground", "stock_buffer=2", "update_order_with_last_shipment=true"]
+    words = ['stock_warehouses=["main"]', "stock_buffer=2", "update_order_with_last_shipment=true"]
     assert place.run("channels", "settings", "acme/bright-main", *words).exit_code == 0
     members = place.json("channels", "settings", "acme/bright-main")
-    assert members["carriers"] == {"ups": "UPS Ground"}
+    assert members["stock_warehouses"] == ["main"]
     assert (members["stock_buffer"], members["update_order_with_last_shipment"]) == (2, True)
-    assert place.json("channels", "settings", "acme/bright-main", "carriers.ups=null")["carriers"] == {}
     shown = place.run("channels", "settings", "acme/bright-main").stdout
     assert "update_order_with_last_shipment   yes" in shown
 
 
-@pytest.mark.parametrize("change", ["stock_buffer=-1", "colour=blue", "carriers=5"])
+@pytest.mark.parametrize("change", ["stock_buffer=-1", "colour=blue", "timezone=5"])
 def test_settings_that_cannot_be_are_refused(place: Place, change: str) -> None:
     before = place.json("channels", "settings", "acme/bright-main")
     result = place.run("channels", "settings", "acme/bright-main", change)

@@ -173,7 +173,7 @@ async def test_each_change_releases_what_waited_for_it_alone(site: Site, change:
     if change == "token":
         await site.desk.change_channel("acme", "main", token="new-token-1111")
     elif change == "settings":
-        await site.desk.change_channel("acme", "main", settings=ChannelSettings(carriers={"ups": "UPS"}))
+        await site.desk.change_channel("acme", "main", settings=ChannelSettings(stock_buffer=1))
     else:
         await site.desk.change_channel("acme", "main", enabled=True)
     assert [claim.deliveries[0].business_key for claim in await site.claim()] == [cause]

@@ -79,16 +79,16 @@ async def test_a_prepared_batch_is_not_made_a_second_time(
 async def test_a_prepared_batch_that_the_database_rolls_back_is_made_anew(postgresql_site: Site) -> None:
     site, refused = postgresql_site, list[None]()
 
-    def commit(_connection: object) -> None:
-        if not refused:
+    def refuse(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "INSERT INTO deliveries" in statement and not refused:
             refused.append(None)
-            raise OperationalError("COMMIT", {}, SerializationFailure())
+            raise OperationalError(statement, {}, SerializationFailure())
 
     batch = mixed()
     await site.ledger.prepare(batch)
-    event.listen(site.database.engine, "commit", commit)
+    event.listen(site.database.engine, "before_cursor_execute", refuse)
     taken = await take_in(site, batch)
-    event.remove(site.database.engine, "commit", commit)
+    event.remove(site.database.engine, "before_cursor_execute", refuse)
     assert refused
     assert sorted(keys(taken.claims)) == [["1"], ["2"]]
     assert len(site.rows(messages)) == 4

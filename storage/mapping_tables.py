@@ -1,0 +1,49 @@
+"""The tables of mappings: what stands for what, which codes are missing, and what waits for them."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, Column, Index, String, Table, UniqueConstraint, text
+
+from storage.metadata import metadata
+from storage.tables import Id, key_text
+
+Micros = BigInteger
+
+mappings = Table(
+    "mappings",
+    metadata,
+    Column("channel_id", Id, primary_key=True),
+    Column("kind", key_text(12), primary_key=True),
+    Column("key", key_text(500), primary_key=True),
+    Column("channel_code", key_text(450), nullable=False),
+    Column("oms_code", key_text(450), nullable=False),
+    Column("row", JSON, nullable=False),
+    Column("changed_at", Micros, nullable=False),
+    Column("actor", String(64), nullable=False),
+    Index("ix_mappings_oms", "channel_id", "kind", "oms_code"),
+)
+
+mapping_tasks = Table(
+    "mapping_tasks",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account_id", Id, nullable=False),
+    Column("channel_id", Id, nullable=False),
+    Column("kind", key_text(12), nullable=False),
+    Column("side", key_text(8), nullable=False),
+    Column("code", key_text(450), nullable=False),
+    Column("state", key_text(8), nullable=False),
+    Column("first_at", Micros, nullable=False),
+    Column("last_at", Micros, nullable=False),
+    Column("answered_at", Micros),
+    Column("actor", String(64), nullable=False, server_default=text("''")),
+    UniqueConstraint("channel_id", "kind", "side", "code"),
+)
+
+mapping_waits = Table(
+    "mapping_waits",
+    metadata,
+    Column("task_id", Id, primary_key=True),
+    Column("delivery_id", Id, primary_key=True),
+    Index("ix_mapping_waits_delivery", "delivery_id"),
+)

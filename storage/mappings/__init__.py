@@ -1,0 +1,1 @@
+"""Mappings on the database: rows, tasks, and what waits for them."""
