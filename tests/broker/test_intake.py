@@ -348,7 +348,7 @@ async def test_changes_of_stock_come_in_larger_batches_that_are_prepared_meanwhi
     async with intake_at_work(house):
         await until(lambda: bool(prepared))
         held.set()
-        await until_empty(house)
+        await until(lambda: _stored(house, 8))
     assert stored == [2, 3, 3]
     assert prepared == [3, 3]
     assert await count_messages(house) == 8

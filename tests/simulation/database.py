@@ -64,10 +64,11 @@ class InlineDatabase(Database):
         self.engine = engine
         self.dialect = engine.dialect.name
         self.commits = 0
+        self.direct = None
         self._weather = weather
         self._process: Process = here()
 
-    async def awrite(self, work: Work[T], *, alone: bool = False) -> T:
+    async def awrite(self, work: Work[T]) -> T:
         name = _name(work)
         await self._weather.point(f"before {name}")
         if self._weather.strikes("away"):
