@@ -29,6 +29,7 @@ from storage.gate_store import SqlGateStore
 from storage.journal_store import SqlJournalStore
 from storage.ledger import SqlLedger
 from storage.ledger.memory import SqlMemory
+from storage.people import SqlPeople
 from storage.schema import ensure_current, upgrade
 from storage.vault import Vault
 
@@ -100,8 +101,9 @@ async def open_house(settings: Settings, *, exclusive: bool = False, connect: bo
         closing.push_async_callback(_close_quietly, transport)
         meters, bell = Meters(), Bell()
         desk = SqlDesk(database, directory, vault, lambda platform: MANIFESTS[platform].version)
+        people = SqlPeople(database)
         trusted = frozenset(f"{host}:{port}" for host, port in settings.hosts())
-        parts = Parts(ledger, desk, transport, connectors.manifest, connectors.open, meters, bell, trusted)
+        parts = Parts(ledger, desk, people, transport, connectors.manifest, connectors.open, meters, bell, trusted)
         if connect:
             await transport.start()
         yield House(settings, database, ledger, transport, Operations(parts), connectors, meters, bell)

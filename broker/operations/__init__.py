@@ -1,6 +1,8 @@
 """The one operator surface: CLI, web and tests all go through it."""
 
 from broker.operations.desk import Desk
+from broker.operations.people import AuditFilter, AuditRow, ChainReport, NewUser, People, User, actor_of
+from broker.operations.staff import Staff
 from broker.operations.surface import Operations
 from broker.operations.values import (
     ChannelRow,
@@ -20,6 +22,9 @@ from broker.operations.values import (
 )
 
 __all__ = [
+    "AuditFilter",
+    "AuditRow",
+    "ChainReport",
     "ChannelRow",
     "DeliveryRow",
     "Desk",
@@ -32,8 +37,13 @@ __all__ = [
     "MessageRow",
     "NewChannel",
     "NewKey",
+    "NewUser",
     "Operations",
+    "People",
     "RejectedRow",
     "ScheduleRow",
+    "Staff",
     "Statistics",
+    "User",
+    "actor_of",
 ]

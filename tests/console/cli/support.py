@@ -35,6 +35,7 @@ from storage.database import Database
 from storage.desk import SqlDesk
 from storage.directory import Directory
 from storage.ledger import SqlLedger
+from storage.people import SqlPeople
 from storage.schema import upgrade
 from storage.vault import Vault
 
@@ -84,7 +85,9 @@ class Place:
             ledger = SqlLedger(database, directory)
             desk = SqlDesk(database, directory, vault, lambda platform: MANIFEST.version)
             yield (
-                Operations(Parts(ledger, desk, self.transport, _manifest, self._shop, Meters(), Bell())),
+                Operations(
+                    Parts(ledger, desk, SqlPeople(database), self.transport, _manifest, self._shop, Meters(), Bell())
+                ),
                 ledger,
             )
         finally:

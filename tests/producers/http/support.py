@@ -35,6 +35,7 @@ from storage.database import Database
 from storage.desk import SqlDesk
 from storage.directory import Directory
 from storage.ledger import SqlLedger
+from storage.people import SqlPeople
 from storage.schema import upgrade
 from storage.vault import Vault
 from tests.producers.http.contract import Contract
@@ -152,7 +153,7 @@ def wire(database: Database) -> tuple[Operations, SqlLedger, InMemoryTransport]:
     ledger = SqlLedger(database, directory)
     transport = InMemoryTransport()
     desk = SqlDesk(database, directory, vault, lambda platform: "stable")
-    parts = Parts(ledger, desk, transport, no_platforms, no_shops, Meters(), Bell())
+    parts = Parts(ledger, desk, SqlPeople(database), transport, no_platforms, no_shops, Meters(), Bell())
     return Operations(parts), ledger, transport
 
 
