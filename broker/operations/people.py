@@ -133,5 +133,5 @@ class People(Protocol):
     async def audit(self, wanted: AuditFilter) -> Sequence[AuditRow]:
         """Audit rows, newest first."""
 
-    async def verify(self) -> ChainReport:
-        """Whether the audit is as it was written."""
+    async def verify(self, noted: str | None = None) -> ChainReport:
+        """Whether the audit is as it was written, and still has the row whose hash was ``noted`` as the last once."""

@@ -101,11 +101,13 @@ class Staff:
             ensure(by, Action.READ_AUDIT, place, account_enabled=enabled)
         return await self._people.audit(wanted)
 
-    async def verify_audit(self, by: Actor) -> ChainReport:
-        """Whether the audit of the whole installation is as it was written; for the installation alone."""
+    async def verify_audit(self, by: Actor, noted: str | None = None) -> ChainReport:
+        """Whether the audit of the whole installation is as it was written (see :meth:`People.verify`); for the
+        installation alone.
+        """
         if not isinstance(by.holds, Installation):
             raise NotAllowed("The audit is of the whole installation: check it with 'towpath audit verify'.")
-        return await self._people.verify()
+        return await self._people.verify(noted)
 
     async def _accounts(self) -> Accounts:
         return {account.id: account for account in await self._desk.accounts()}
@@ -115,11 +117,7 @@ class Staff:
         accounts = await self._accounts()
 
         def allow(user: User) -> None:
-            _ensure_visible(by, user, accounts)
-            for grant in user.grants:
-                _ensure_may_grant(by, grant, accounts)
-            if not user.grants:
-                ensure(by, Action.EDIT_USERS, Place(user.organization_id))
+            _ensure_may_change(by, user, accounts)
 
         return await self._people.user(email), allow
 
@@ -136,6 +134,19 @@ class Staff:
 def _ensure_visible(by: Actor, user: User, accounts: Accounts) -> None:
     if all(decision is Decision.HIDDEN for decision in _decisions(by, user, accounts)):
         raise _no_user()
+
+
+def _ensure_may_change(by: Actor, user: User, accounts: Accounts) -> None:
+    _ensure_visible(by, user, accounts)
+    for grant in user.grants:
+        if judge(by, Action.EDIT_USERS, grant.place) is Decision.HIDDEN:
+            raise NotAllowed(
+                "Not allowed here: this user has roles in other places of the organization too. Ask its owner or an "
+                "administrator of it."
+            )
+        _ensure_may_grant(by, grant, accounts)
+    if not user.grants:
+        ensure(by, Action.EDIT_USERS, Place(user.organization_id))
 
 
 def _ensure_may_grant(by: Actor, grant: Grant, accounts: Accounts) -> None:

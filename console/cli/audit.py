@@ -84,14 +84,21 @@ def _show(rows: Sequence[AuditRow], emails: Mapping[str, str], zone: Zone) -> No
 
 
 @app.command()
-def verify(context: typer.Context, as_json: JsonOption = False) -> None:
+def verify(
+    context: typer.Context,
+    noted: Annotated[
+        str | None, typer.Option("--noted", metavar="HASH", help="A last hash that was noted: it must be there still.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Check that no row was changed, taken out or put in since it was written. Exit code 1 where one was.
 
-    Note the last hash somewhere else: whoever can write to the database could write the whole record anew.
+    Note the last hash somewhere else: whoever can write to the database could take rows off the end, or write the
+    whole record anew, and only a noted hash shows that.
     """
 
     async def work(operations: Operations) -> ChainReport:
-        return await operations.people.verify_audit(acting())
+        return await operations.people.verify_audit(acting(), noted)
 
     report = look(context, work)
     if as_json:

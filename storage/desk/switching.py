@@ -35,7 +35,7 @@ def switch_account(
         for channel in found:
             if channel.enabled:
                 unlock(connection, channel.id, "channel", now)
-    action = "account.enabled" if enabled else "account.disabled"
+    action = "account.enabled" if enabled else "account.disabled" if at is None else "account.disable_planned"
     detail = {"at": iso(from_micros(at))} if at is not None else {}
     append(connection, Change(actor, action, f"account:{code}", place, detail), now)
 

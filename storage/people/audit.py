@@ -115,9 +115,13 @@ def stored(connection: Connection, after: int | None) -> list[Any]:
 
 
 class Chain:
-    """Follows the chain row by row: :meth:`follow` what :func:`stored` gives, then ask for the :attr:`report`."""
+    """Follows the chain row by row: :meth:`follow` what :func:`stored` gives, then ask for the :attr:`report`.
 
-    def __init__(self) -> None:
+    ``noted`` is a hash that was the last one once: rows taken off the end show only by its absence.
+    """
+
+    def __init__(self, noted: str | None = None) -> None:
+        self._noted = noted
         self._rows = 0
         self._last_hash = BEFORE_THE_FIRST
         self._fault = ""
@@ -135,8 +139,9 @@ class Chain:
     @property
     def report(self) -> ChainReport:
         """What was found so far."""
-        fine = f"{self._rows} audit rows fit together; the last hash is {self._last_hash}."
-        return ChainReport(not self._fault, self._rows, self._last_hash, self._fault or fine)
+        fault = self._fault or (_CUT if self._noted is not None else "")
+        fine = f"Audit rows: {self._rows}, all as they were written. The last hash is {self._last_hash}."
+        return ChainReport(not fault, self._rows, self._last_hash, fault or fine)
 
     def follow(self, found: Iterable[Any]) -> None:
         """Check rows in order, up to the first that does not fit."""
@@ -145,6 +150,8 @@ class Chain:
             if self._fault:
                 return
             self._rows, self._last_hash = row.seq, row.hash
+            if row.hash == self._noted:
+                self._noted = None
 
     def _fault_of(self, row: Any) -> str:
         expected = self._rows + 1
@@ -157,6 +164,10 @@ class Chain:
         return ""
 
 
+_CUT = (
+    "The noted hash is not in the audit: rows were taken off its end, or all of it was written anew. Compare with a "
+    "backup."
+)
 _NEXT = "What stands before it is as it was written; compare with a backup."
 
 

@@ -100,9 +100,9 @@ class SqlPeople:
         """Audit rows, newest first."""
         return await self._database.aanswer(partial(audit.rows, wanted=wanted))
 
-    async def verify(self) -> ChainReport:
+    async def verify(self, noted: str | None = None) -> ChainReport:
         """Whether the audit is as it was written; read in pieces, so that other questions come in between."""
-        chain = audit.Chain()
+        chain = audit.Chain(noted)
         while found := await self._database.aanswer(partial(audit.stored, after=chain.position)):
             chain.follow(found)
             if chain.broken:

@@ -102,7 +102,7 @@ async def test_who_may_not_take_every_role_of_a_person_does_not_change_how_it_si
 async def test_a_password_is_set_by_who_may_and_signs_in_as_that_user(company: Company) -> None:
     manager = await company.actor("manager")
     with pytest.raises(NotAllowed):
-        await company.staff.set_password(manager, mail("owner"), PASSWORD)
+        await company.staff.set_password(manager, mail("viewer"), PASSWORD)
     await company.staff.set_password(manager, mail("user"), PASSWORD)
     found = await company.staff.sign_in(mail("user"), PASSWORD)
     assert found == (await company.user("user"), await company.actor("user"))

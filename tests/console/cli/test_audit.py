@@ -63,7 +63,9 @@ def test_a_whole_audit_says_so(place: Place) -> None:
     assert (report["intact"], report["rows"]) == (True, 3)
     result = place.run("audit", "verify")
     assert result.exit_code == 0
-    assert result.stdout == f"3 audit rows fit together; the last hash is {report['last_hash']}.\n"
+    assert place.run("audit", "verify", "--noted", report["last_hash"]).exit_code == 0
+    assert place.run("audit", "verify", "--noted", "f" * 64).exit_code == 1
+    assert result.stdout == f"Audit rows: 3, all as they were written. The last hash is {report['last_hash']}.\n"
 
 
 def test_a_changed_audit_ends_with_1_and_names_the_row(place: Place) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from domain.channels import ChannelSettings
 from domain.periods import Period
 from domain.states import DeliveryState
 from storage.people_tables import audit
-from tests.storage.support import TOKEN, Site, ended, order
+from tests.storage.support import START, TOKEN, Site, ended, order
 
 ACTOR = "tester"
 NEW_TOKEN = "another-token-1234"
@@ -61,6 +62,10 @@ async def disable_account(site: Site) -> None:
     await site.desk.switch_account("acme", enabled=False, actor=ACTOR)
 
 
+async def plan_to_disable_account(site: Site) -> None:
+    await site.desk.switch_account("acme", enabled=False, at=START + timedelta(hours=1), actor=ACTOR)
+
+
 async def enable_account(site: Site) -> None:
     await site.desk.switch_account("acme", enabled=True, actor=ACTOR)
 
@@ -83,6 +88,7 @@ CHANGED = {"stock_buffer": {"before": 0, "after": 3}, "carriers": {"before": {},
         (set_schedule, "schedule.set", "channel:acme/main", True,
          {"job": "order_import", "period": {"before": "none", "after": "5m"}}),
         (disable_account, "account.disabled", "account:acme", True, {}),
+        (plan_to_disable_account, "account.disable_planned", "account:acme", True, {"at": "2026-03-02T13:00:00Z"}),
         (enable_account, "account.enabled", "account:acme", True, {}),
     ],
 )  # fmt: skip

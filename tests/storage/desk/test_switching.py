@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from broker.ledger import Settlement
 from domain.errors import InputError, UnknownName
+from storage.tables import channels
 from tests.storage.conftest import Opened
 from tests.storage.support import START, Site, order, park
 
@@ -92,6 +95,19 @@ async def test_what_began_to_wait_just_when_the_account_was_enabled_looks_again(
     verdicts = tuple(park("channel")(each) for each in claim.deliveries)
     await site.ledger.settle("w1", [Settlement(claim, verdicts, frozenset(), known)])
     assert len(await site.claim()) == 1
+
+
+async def test_enabling_lets_a_worker_that_just_begins_to_wait_finish_first(postgresql_site: Site) -> None:
+    site = postgresql_site
+    await site.desk.switch_account("acme", enabled=False)
+    looks = select(channels.c.id).where(channels.c.id == site.main).with_for_update(read=True)
+    with site.database.engine.begin() as connection:
+        connection.execute(looks).all()
+        enabling = asyncio.create_task(site.desk.switch_account("acme", enabled=True))
+        done, _ = await asyncio.wait([enabling], timeout=0.3)
+        assert not done
+    await enabling
+    assert (await states(site))["main"] == "connected"
 
 
 @pytest.mark.parametrize("seconds", [0, -1])

@@ -98,6 +98,19 @@ async def test_a_row_taken_out_is_found_and_named(site: Site) -> None:
     assert (await site.people.verify()).sentence.startswith(f"Audit row {seq} is missing")
 
 
+async def test_rows_taken_off_the_end_show_by_the_hash_that_was_noted(site: Site) -> None:
+    write(site)
+    noted = (await site.people.verify()).last_hash
+    write(site)
+    assert (await site.people.verify(noted)).intact
+    seq = next(row.seq for row in site.rows(table) if row.hash == noted)
+    site.run(delete(table).where(table.c.seq >= seq))
+    assert (await site.people.verify()).intact
+    report = await site.people.verify(noted)
+    assert (report.intact, report.rows) == (False, seq - 1)
+    assert "noted hash" in report.sentence
+
+
 async def test_a_row_put_in_is_found(site: Site) -> None:
     last = site.rows(table)[-1]
     forged = {**last._mapping, "seq": last.seq + 1, "id": "forged", "action": "nothing.done"}
@@ -125,7 +138,7 @@ async def test_a_whole_chain_tells_how_many_rows_and_the_last_hash(site: Site, m
 
 async def test_an_empty_audit_is_whole(open_site: Opened) -> None:
     assert await open_site().people.verify() == ChainReport(
-        True, 0, "0" * 64, f"0 audit rows fit together; the last hash is {'0' * 64}."
+        True, 0, "0" * 64, f"Audit rows: 0, all as they were written. The last hash is {'0' * 64}."
     )
 
 
