@@ -30,6 +30,7 @@ from storage.journal_store import SqlJournalStore
 from storage.ledger import SqlLedger
 from storage.ledger.memory import SqlMemory
 from storage.mappings.sql_mappings import SqlMappings
+from storage.people import SqlPeople
 from storage.schema import ensure_current, upgrade
 from storage.vault import Vault
 
@@ -101,11 +102,13 @@ async def open_house(settings: Settings, *, exclusive: bool = False, connect: bo
         closing.push_async_callback(_close_quietly, transport)
         meters, bell = Meters(), Bell()
         desk = SqlDesk(database, directory, vault, lambda platform: MANIFESTS[platform].version)
+        people = SqlPeople(database)
         trusted = frozenset(f"{host}:{port}" for host, port in settings.hosts())
         parts = Parts(
             ledger,
             desk,
             SqlMappings(database, directory),
+            people,
             transport,
             connectors.manifest,
             connectors.open,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -74,7 +75,10 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A tenant: what a key sees is one account."""
+    """A tenant: what a key sees is one account.
+
+    ``enabled`` tells how it stood when it was read; ``disable_at`` is the set time at which it stops, or stopped.
+    """
 
     id: str
     organization_id: str
@@ -82,6 +86,7 @@ class Account:
     name: str
     timezone: str
     enabled: bool
+    disable_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

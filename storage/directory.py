@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, select
 
 from domain.channels import Account, Channel, ChannelSettings
 from domain.errors import ConfigurationError, UnknownName
+from domain.moments import Clock, from_micros, to_micros, utc_now
 from storage.bulk import as_json
 from storage.directory_rows import ACCOUNT_COLUMNS, ALL, BY_ID, BY_NAME, MEMBERS, first_codes
 from storage.tables import accounts
@@ -26,6 +27,7 @@ MOST_CHANNELS = 20_000
 """Channels kept in memory; what was not asked for longest goes first."""
 _RENEWED_TOGETHER = 200
 _OWN = len(ACCOUNT_COLUMNS)
+_ENABLED, _DISABLE_AT = (ACCOUNT_COLUMNS.index(each) for each in (accounts.c.enabled, accounts.c.disable_at))
 """Where a row's columns of the channel itself begin."""
 _Row = tuple[Any, ...]
 
@@ -107,8 +109,9 @@ class Directory:
     What memory does not have is looked up, so an unknown name is asked for anew each time.
     """
 
-    def __init__(self, vault: Vault, fresh_for: float = 1.0, most: int = MOST_CHANNELS) -> None:
+    def __init__(self, vault: Vault, fresh_for: float = 1.0, most: int = MOST_CHANNELS, clock: Clock = utc_now) -> None:
         self._vault = vault
+        self._clock = clock
         self._fresh_for = fresh_for
         self._most = most
         self._lock = threading.Lock()
@@ -148,14 +151,14 @@ class Directory:
         """All channels with their accounts, by channel code, read anew and not kept."""
         found = Snapshot()
         for row in ALL.run(connection):
-            _, account, channel = self._made(tuple(row))
+            _, account, channel = self._made(self._as_it_stands(tuple(row)))
             found.add(account, channel)
         return found
 
     def accounts(self, connection: Connection) -> list[Account]:
         """All accounts by code, read anew."""
         query = select(*ACCOUNT_COLUMNS).order_by(accounts.c.code)
-        return [_account(tuple(row)) for row in connection.execute(query)]
+        return [_account(self._as_it_stands(tuple(row))) for row in connection.execute(query)]
 
     def channel(self, connection: Connection, channel_id: str) -> Channel | None:
         """A channel by id. When it must be read, others that were used lately and are old are renewed with it."""
@@ -225,7 +228,7 @@ class Directory:
 
     def _read(self, found: Snapshot, rows: Iterable[Row[Any]], at: float) -> list[tuple[Account, Channel | None]]:
         """Put in what these rows tell of, and keep it as what was so at the moment ``at``."""
-        made = [self._made(tuple(row)) for row in rows]
+        made = [self._made(self._as_it_stands(tuple(row))) for row in rows]
         with self._lock:
             for row, account, channel in made:
                 found.add(account, channel)
@@ -242,6 +245,13 @@ class Directory:
             _, gone = self._entries.popitem(last=False)
             self._ids.pop((gone.channel.account, gone.channel.code), None)
             self._members.pop(gone.channel.account, None)
+
+    def _as_it_stands(self, row: _Row) -> _Row:
+        """The row with its account disabled where the set time is over: two reads of one row may so differ."""
+        disable_at = row[_DISABLE_AT]
+        if disable_at is None or to_micros(self._clock()) < disable_at:
+            return row
+        return (*row[:_ENABLED], False, *row[_ENABLED + 1 :])
 
     def _made(self, row: _Row) -> tuple[_Row, Account, Channel | None]:
         """What a row tells of; what did not change is neither checked nor opened again."""
@@ -280,5 +290,6 @@ class Directory:
 
 
 def _account(row: _Row) -> Account:
-    account_id, organization_id, code, name, timezone, enabled = row[:_OWN]
-    return Account(account_id, organization_id, code, name, timezone, bool(enabled))
+    account_id, organization_id, code, name, timezone, enabled, disable_at = row[:_OWN]
+    stops = from_micros(disable_at) if disable_at is not None else None
+    return Account(account_id, organization_id, code, name, timezone, bool(enabled), stops)

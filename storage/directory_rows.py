@@ -11,7 +11,7 @@ from storage.tables import accounts, channels
 
 ACCOUNT_COLUMNS = (
     accounts.c.id, accounts.c.organization_id, accounts.c.code, accounts.c.name, accounts.c.timezone,
-    accounts.c.enabled,
+    accounts.c.enabled, accounts.c.disable_at,
 )  # fmt: skip
 CHANNEL_COLUMNS = (
     channels.c.id, channels.c.code, channels.c.name, channels.c.platform, channels.c.domain, channels.c.token,

@@ -48,6 +48,7 @@ accounts = Table(
     Column("timezone", String(64), nullable=False),
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
     Column("created_at", Micros, nullable=False),
+    Column("disable_at", Micros),
 )
 
 api_keys = Table(

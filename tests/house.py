@@ -48,6 +48,7 @@ from storage.directory import Directory
 from storage.gate_store import SqlGateStore
 from storage.ledger.memory import SqlMemory
 from storage.mappings.sql_mappings import SqlMappings
+from storage.people import SqlPeople
 from storage.schema import upgrade
 from storage.vault import Vault
 from tests.moody import PATIENCE, HandClock, MoodyLedger, until
@@ -77,7 +78,7 @@ class SmallHouse:
         self.domain = domain
         self.database = Database(url, exclusive=False)
         vault = Vault([b"k" * 32])
-        self.directory = Directory(vault)
+        self.directory = Directory(vault, clock=clock)
         self.ledger = MoodyLedger(self.database, self.directory, clock)
         self.memory = SqlMemory(self.database)
         self.gates = Gates(SqlGateStore(self.database, clock))
@@ -90,8 +91,8 @@ class SmallHouse:
         self.connectors = Connectors(HttpLimits(connect_seconds=1.0, total_seconds=5.0), [(host, int(port))])
         self.operations = Operations(
             Parts(
-                self.ledger, self.desk, self.mappings, self.transport, self.connectors.manifest, self.connectors.open,
-                self.meters, self.bell, frozenset({trusted}),
+                self.ledger, self.desk, self.mappings, SqlPeople(self.database, clock), self.transport,
+                self.connectors.manifest, self.connectors.open, self.meters, self.bell, frozenset({trusted}),
             )
         )  # fmt: skip
         self.channel_id = ""

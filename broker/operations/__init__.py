@@ -2,6 +2,8 @@
 
 from broker.operations.desk import Desk
 from broker.operations.mappings import Imported, Mappings, MappingTask, Released
+from broker.operations.people import AuditFilter, AuditRow, ChainReport, NewUser, People, User, actor_of
+from broker.operations.staff import Staff
 from broker.operations.surface import Operations
 from broker.operations.values import (
     ChannelRow,
@@ -21,6 +23,9 @@ from broker.operations.values import (
 )
 
 __all__ = [
+    "AuditFilter",
+    "AuditRow",
+    "ChainReport",
     "ChannelRow",
     "DeliveryRow",
     "Desk",
@@ -36,9 +41,14 @@ __all__ = [
     "MessageRow",
     "NewChannel",
     "NewKey",
+    "NewUser",
     "Operations",
+    "People",
     "RejectedRow",
     "Released",
     "ScheduleRow",
+    "Staff",
     "Statistics",
+    "User",
+    "actor_of",
 ]

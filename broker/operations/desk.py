@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from broker.operations.values import (
@@ -25,13 +26,27 @@ from domain.periods import Period
 
 class Desk(Protocol):
     """Reads and changes that people ask for. Every method may raise StorageUnavailable; those that name something
-    raise UnknownName when it does not exist, and InputError when it cannot be."""
+    raise UnknownName when it does not exist, and InputError when it cannot be.
 
-    async def create_organization(self, name: str) -> str:
+    ``actor`` is who changes something, as the audit writes it (:mod:`broker.operations.people`).
+    """
+
+    async def create_organization(self, name: str, *, actor: str = "installation") -> str:
         """A new organization; its id."""
 
-    async def create_account(self, organization_id: str, code: str, name: str, timezone: str) -> str:
+    async def create_account(
+        self, organization_id: str, code: str, name: str, timezone: str, *, actor: str = "installation"
+    ) -> str:
         """A new account; its id."""
+
+    async def switch_account(
+        self, code: str, *, enabled: bool, at: datetime | None = None, actor: str = "installation"
+    ) -> None:
+        """Disable an account, at once or at a set time (aware), or enable it and drop such a time.
+
+        While it is disabled its channels make no call, its API keys are refused, and its work waits; enabling releases
+        that.
+        """
 
     async def organizations(self) -> Mapping[str, str]:
         """All organizations: id to name."""
@@ -39,7 +54,7 @@ class Desk(Protocol):
     async def accounts(self) -> Sequence[Account]:
         """All accounts, by code."""
 
-    async def create_channel(self, new: NewChannel) -> str:
+    async def create_channel(self, new: NewChannel, *, actor: str = "installation") -> str:
         """A new channel with no schedules; its id."""
 
     async def change_channel(
@@ -50,6 +65,7 @@ class Desk(Protocol):
         enabled: bool | None = None,
         token: str | None = None,
         settings: ChannelSettings | None = None,
+        actor: str = "installation",
     ) -> None:
         """Enable or disable (work waits, nothing is lost), set a new token, replace settings; what waited for it is
         released.
@@ -58,13 +74,15 @@ class Desk(Protocol):
     async def channels(self, account: str | None) -> Sequence[ChannelRow]:
         """The channels of an account, or all."""
 
-    async def create_key(self, account: str, scopes: Sequence[str]) -> NewKey:
+    async def create_key(self, account: str, scopes: Sequence[str], *, actor: str = "installation") -> NewKey:
         """A new API key."""
 
     async def key_holder(self, secret: str) -> KeyHolder | None:
         """Who a key speaks for; ``None`` for an unknown or revoked key."""
 
-    async def set_schedule(self, account: str, channel: str, job: str, period: Period) -> None:
+    async def set_schedule(
+        self, account: str, channel: str, job: str, period: Period, *, actor: str = "installation"
+    ) -> None:
         """How often a job runs; ``none`` means never. Takes effect at once, never fires retroactively."""
 
     async def schedules(self, account: str | None) -> Sequence[ScheduleRow]:
@@ -85,10 +103,10 @@ class Desk(Protocol):
     async def rejected(self, limit: int) -> Sequence[RejectedRow]:
         """What could not become a message, newest first."""
 
-    async def replay(self, delivery_ids: Sequence[str]) -> int:
+    async def replay(self, delivery_ids: Sequence[str], *, actor: str = "installation") -> int:
         """Open final deliveries again at the end of their lanes, release waiting ones at once; how many."""
 
-    async def discard(self, delivery_ids: Sequence[str], reason: str) -> int:
+    async def discard(self, delivery_ids: Sequence[str], reason: str, *, actor: str = "installation") -> int:
         """Close deliveries for good, with the reason; how many."""
 
     async def announcements(self, account: str | None, after: int, limit: int) -> Sequence[tuple[int, bytes]]:

@@ -14,6 +14,8 @@ from broker.ledger import Admission, Incoming, Ledger
 from broker.meters import Meters
 from broker.operations.desk import Desk
 from broker.operations.mappings import Mappings
+from broker.operations.people import People
+from broker.operations.staff import Staff
 from broker.operations.values import ChannelRow, Finding, LogFilter, LogRow, NewChannel
 from broker.transports.seam import Transport
 from domain.channels import ConnectorManifest
@@ -44,6 +46,7 @@ class Parts:
     ledger: Ledger
     desk: Desk
     mappings: Mappings
+    people: People
     transport: Transport
     manifest_of: Callable[[str], ConnectorManifest]
     shops: ShopOpener
@@ -53,14 +56,15 @@ class Parts:
 
 
 class Operations:
-    """The operator surface. Lookups and simple changes are on :attr:`desk` and :attr:`mappings`; what has rules of its
-    own is here.
+    """The operator surface. Lookups and simple changes are on :attr:`desk` and :attr:`mappings`, what is asked about
+    people on :attr:`people`; what has rules of its own is here.
     """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.desk = parts.desk
         self.mappings = parts.mappings
+        self.people = Staff(parts.people, parts.desk)
 
     async def ingest(
         self, bodies: Sequence[bytes], *, account: str | None = None, trigger: Trigger = Trigger.EVENT
@@ -78,7 +82,7 @@ class Operations:
         self._parts.bell.ring()
         return result
 
-    async def create_channel(self, new: NewChannel) -> str:
+    async def create_channel(self, new: NewChannel, *, actor: str = "installation") -> str:
         """A new channel; its platform must exist and its domain have the platform's form.
 
         Raises:
@@ -101,7 +105,7 @@ class Operations:
                 f"{new.settings.api_version}.",
                 code="unknown_api_version",
             )
-        return await self.desk.create_channel(new)
+        return await self.desk.create_channel(new, actor=actor)
 
     async def check_channel(self, account: str, channel: str) -> ConnectionCheck:
         """*Test connection*: ask the shop whether domain and token work and whether the token may write, changing
@@ -136,7 +140,9 @@ class Operations:
                 code="mapping_not_offered",
             )
 
-    async def set_schedule(self, account: str, channel: str, job: str, period: Period) -> None:
+    async def set_schedule(
+        self, account: str, channel: str, job: str, period: Period, *, actor: str = "installation"
+    ) -> None:
         """How often a job of a channel runs; only what its connector declares is allowed.
 
         Raises:
@@ -156,7 +162,7 @@ class Operations:
         ):
             names = ", ".join(each.text for each in allowed)
             raise InputError(f"{manifest.title} allows these periods for {job}: {names}.", code="period_not_allowed")
-        await self.desk.set_schedule(account, channel, job, period)
+        await self.desk.set_schedule(account, channel, job, period, actor=actor)
         self._parts.bell.ring()
 
     async def follow(self, wanted: LogFilter) -> AsyncIterator[LogRow]:

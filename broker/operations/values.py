@@ -203,6 +203,12 @@ class KeyHolder:
 
     account: str
     scopes: frozenset[str]
+    id: str = field(default="", compare=False)
+
+    @property
+    def actor(self) -> str:
+        """Who does what is done with the key, as the audit writes it."""
+        return f"key:{self.id}"
 
 
 @dataclass(frozen=True, slots=True)

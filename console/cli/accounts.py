@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from console.cli.acting import acting, actor_name
 from console.cli.asking import change, look
-from console.cli.options import JsonOption
+from console.cli.clock import local_zone
+from console.cli.options import JsonOption, set_time
 from console.cli.printing import show, show_json, table, tell, words
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from broker.operations import Operations
 
+CodeArgument = Annotated[str, typer.Argument(metavar="CODE", help="The code of the account.")]
 app = typer.Typer(help="Accounts: the tenants.")
 
 
@@ -34,6 +39,7 @@ def list_accounts(context: typer.Context, as_json: JsonOption = False) -> None:
                 "organization": names.get(account.organization_id, account.organization_id),
                 "timezone": account.timezone,
                 "enabled": account.enabled,
+                "disable_at": account.disable_at,
             }
             for account in await operations.desk.accounts()
         ]
@@ -47,9 +53,16 @@ def list_accounts(context: typer.Context, as_json: JsonOption = False) -> None:
         return
     made = table("Code", "Name", "Organization", "Timezone", "State", whole=("Code",))
     for row in rows:
-        state = ("enabled", "ok") if row["enabled"] else ("disabled", "disabled")
-        made.add_row(*(words(row[name]) for name in ("code", "name", "organization", "timezone")), words(state))
+        made.add_row(*(words(row[name]) for name in ("code", "name", "organization", "timezone")), _state(row))
     show(made)
+
+
+def _state(row: dict[str, Any]) -> Text:
+    if not row["enabled"]:
+        return words(("disabled", "disabled"))
+    if row["disable_at"] is None:
+        return words(("enabled", "ok"))
+    return words(("enabled", "ok"), f" until {local_zone().full(row['disable_at'])} (local)")
 
 
 @app.command()
@@ -70,8 +83,42 @@ def create(
         wanted = organization or name or code
         known = await operations.desk.organizations()
         found = next((each for each, called in known.items() if called == wanted), None)
-        owner = found or await operations.desk.create_organization(wanted)
-        await operations.desk.create_account(owner, code, name or code, timezone)
+        actor = actor_name()
+        owner = found or await operations.desk.create_organization(wanted, actor=actor)
+        await operations.desk.create_account(owner, code, name or code, timezone, actor=actor)
 
     change(context, work)
     tell(f"Account {code} is there. Next: 'towpath channels create --help' tells how to connect a shop.")
+
+
+@app.command()
+def disable(
+    context: typer.Context,
+    code: CodeArgument,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When it stops, as 2025-11-30T14:00 (local); at once without.")
+    ] = None,
+) -> None:
+    """Stop an account, at once or at a set time: its channels make no call, its API keys and users are locked out.
+
+    Its work waits and nothing is lost.
+    """
+    moment = set_time(at, "--at")
+
+    async def work(operations: Operations) -> None:
+        await operations.people.switch_account(acting(), code, enabled=False, at=moment)
+
+    change(context, work)
+    when = f"will be disabled on {local_zone().full(moment)} (local)" if moment else "is disabled; its work waits"
+    tell(f"Account {code} {when}. Take it back: towpath accounts enable {code}")
+
+
+@app.command()
+def enable(context: typer.Context, code: CodeArgument) -> None:
+    """Let an account work again; what waited for it is due at once, and a set time to stop is dropped."""
+
+    async def work(operations: Operations) -> None:
+        await operations.people.switch_account(acting(), code, enabled=True)
+
+    change(context, work)
+    tell(f"Account {code} is enabled; what waited for it goes on.")

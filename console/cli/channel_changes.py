@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from console.cli.acting import actor_name
 from console.cli.asking import change, look
 from console.cli.options import JsonOption, PlaceArgument, place
 from console.cli.printing import show, show_json, table, tell, words
@@ -46,7 +47,8 @@ def create(  # noqa: PLR0913 - one option for each thing a channel needs
     async def work(operations: Operations) -> str:
         from broker.operations import NewChannel  # noqa: PLC0415 - loads the models
 
-        return await operations.create_channel(NewChannel(account, code, name, platform, domain, secret))
+        new = NewChannel(account, code, name, platform, domain, secret)
+        return await operations.create_channel(new, actor=actor_name())
 
     change(context, work)
     tell(f"Channel {account}/{code} is there. Next: towpath channels check {account}/{code}")
@@ -69,7 +71,7 @@ def _switch(context: typer.Context, where: str, *, enabled: bool) -> None:
     account, channel = place(where)
 
     async def work(operations: Operations) -> None:
-        await operations.desk.change_channel(account, channel, enabled=enabled)
+        await operations.desk.change_channel(account, channel, enabled=enabled, actor=actor_name())
 
     change(context, work)
 
@@ -82,7 +84,7 @@ def token(
     secret = _token(given, from_stdin=from_stdin)
 
     async def work(operations: Operations) -> None:
-        await operations.desk.change_channel(account, channel, token=secret)
+        await operations.desk.change_channel(account, channel, token=secret, actor=actor_name())
 
     change(context, work)
     tell(f"Channel {where} has a new token; what waited goes on. Test it: towpath channels check {where}")
@@ -130,7 +132,8 @@ def settings(
         if not wanted:
             return row.settings.model_dump(mode="json")
         made = changed(row.settings.model_dump(mode="json"), wanted)
-        await operations.desk.change_channel(account, channel, settings=type(row.settings).model_validate(made))
+        chosen = type(row.settings).model_validate(made)
+        await operations.desk.change_channel(account, channel, settings=chosen, actor=actor_name())
         return made
 
     members = change(context, work) if wanted else look(context, work)

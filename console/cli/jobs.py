@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.cli.acting import actor_name
 from console.cli.asking import change, look
 from console.cli.clock import Zone, zone_of
 from console.cli.options import AccountOption, ChannelOption, JsonOption, PlaceArgument, narrowed, place
@@ -77,7 +78,7 @@ def period(
     async def work(operations: Operations) -> None:
         from domain.periods import Period  # noqa: PLC0415 - loaded only where a period is set
 
-        await operations.set_schedule(account, channel, job, Period(how_often))
+        await operations.set_schedule(account, channel, job, Period(how_often), actor=actor_name())
 
     change(context, work)
     often = {"none": "never runs by itself"}.get(how_often, f"runs {'' if '@' in how_often else 'every '}{how_often}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.cli.acting import actor_name
 from console.cli.asking import change, doors_of
 from console.cli.failing import say
 from console.cli.options import JsonOption
@@ -35,7 +36,7 @@ def create(
     """Make an API key for an account. It is shown this once and stored only as a digest."""
 
     async def work(operations: Operations) -> NewKey:
-        return await operations.desk.create_key(account, scopes or ["events:write"])
+        return await operations.desk.create_key(account, scopes or ["events:write"], actor=actor_name())
 
     key = change(context, work)
     if as_json:

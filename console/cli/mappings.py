@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from console.cli.acting import actor_name
 from console.cli.asking import change, look
 from console.cli.failing import Refused
 from console.cli.options import JsonOption, PlaceArgument, place
@@ -39,14 +39,6 @@ _TITLES = {
 def add(program: typer.Typer, panel: str) -> None:
     """Put the group into the program."""
     program.add_typer(app, name="mappings", rich_help_panel=panel)
-
-
-def actor() -> str:
-    """Who works at this terminal, as logs name people."""
-    try:
-        return f"cli:{getpass.getuser()}"[:64]
-    except (KeyError, OSError):
-        return "cli"
 
 
 def kind_of(text: str) -> MappingKind:
@@ -123,7 +115,7 @@ def set_mapping(
         from domain.mappings import row_of  # noqa: PLC0415 - loads the models
 
         await operations.ensure_mapping(account, channel, wanted)
-        return (await operations.mappings.save(account, channel, row_of(wanted, given), actor())).deliveries
+        return (await operations.mappings.save(account, channel, row_of(wanted, given), actor_name())).deliveries
 
     released = change(context, work)
     tell(f"The {wanted.title} mapping is saved in {where}.{_let_go(released)}")
@@ -154,7 +146,7 @@ def remove(
     wanted = kind_of(kind)
 
     async def work(operations: Operations) -> None:
-        await operations.mappings.remove(account, channel, wanted, code, actor())
+        await operations.mappings.remove(account, channel, wanted, code, actor_name())
 
     change(context, work)
     tell(f"The {wanted.title} mapping of {code!r} is gone from {where}.")
@@ -193,7 +185,7 @@ def import_mappings(  # noqa: PLR0913 - one option for each thing that may be as
 
     async def work(operations: Operations) -> Imported:
         await operations.ensure_mapping(account, channel, wanted)
-        return await operations.mappings.import_sheet(account, channel, wanted, text, how, actor(), dry=dry_run)
+        return await operations.mappings.import_sheet(account, channel, wanted, text, how, actor_name(), dry=dry_run)
 
     done = change(context, work)
     if as_json:

@@ -46,6 +46,20 @@ def since(text: str | None, now: datetime | None = None) -> datetime | None:
         ) from None
 
 
+def set_time(text: str | None, option: str) -> datetime | None:
+    """An instant to come that an option names, aware; a time without offset is local.
+
+    Raises:
+        typer.BadParameter: no ISO 8601 time.
+    """
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text.strip()).astimezone()
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"{text!r} is no time: write 2025-11-30T14:00", param_hint=option) from None
+
+
 def place(text: str) -> tuple[str, str]:
     """Account and channel of ``account/channel``.
 

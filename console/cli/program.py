@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from console.cli import (
     accounts,
+    audit,
     channels,
     database,
     demo,
@@ -26,6 +27,7 @@ from console.cli import (
     sandbox,
     tasks,
     topology,
+    users,
     version,
 )
 from console.cli.failing import explain_failure
@@ -33,9 +35,19 @@ from console.cli.seams import Doors
 
 PANELS: dict[str, tuple[Callable[[typer.Typer, str], None], ...]] = {
     "Run": (demo.add, roles.add, sandbox.add),
-    "See what happened": (messages.add, logs.add, tasks.add, doctor.add),
+    "See what happened": (messages.add, logs.add, tasks.add, audit.add, doctor.add),
     "Act": (publish.add, replay.add),
-    "Set up": (accounts.add, channels.add, mappings.add, jobs.add, keys.add, topology.add, database.add, version.add),
+    "Set up": (
+        accounts.add,
+        users.add,
+        channels.add,
+        mappings.add,
+        jobs.add,
+        keys.add,
+        topology.add,
+        database.add,
+        version.add,
+    ),
 }
 """The commands as ``towpath --help`` groups them."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.cli.acting import actor_name
 from console.cli.asking import change
 from console.cli.failing import Refused
 from console.cli.messages import state_of
@@ -71,7 +72,7 @@ def replay(  # noqa: PLR0913 - one option for each way to choose
 
         wanted = MessageFilter(account, channel, key, state=wanted_state, limit=AT_ONCE)
         chosen = await _named(operations, ids, OPENABLE) if ids else await _found(operations, wanted)
-        return len(chosen), await operations.desk.replay(chosen) if chosen else 0
+        return len(chosen), await operations.desk.replay(chosen, actor=actor_name()) if chosen else 0
 
     chosen, replayed = change(context, work)
     if ids and not replayed:
@@ -100,7 +101,9 @@ def discard(
 
     async def work(operations: Operations) -> tuple[int, int]:
         chosen = await _named(operations, ids, CLOSABLE)
-        return len(chosen), await operations.desk.discard(chosen, reason.strip()) if chosen else 0
+        if not chosen:
+            return 0, 0
+        return len(chosen), await operations.desk.discard(chosen, reason.strip(), actor=actor_name())
 
     chosen, closed = change(context, work)
     if not closed:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.cli.acting import actor_name
 from console.cli.asking import change, look
 from console.cli.clock import Zone, zone_of
-from console.cli.mappings import actor
 from console.cli.options import AccountOption, ChannelOption, JsonOption, narrowed
 from console.cli.printing import show, show_json, table, tell, words
 
@@ -61,7 +61,7 @@ def _as_json(task: MappingTask, near: dict[str, Sequence[str]]) -> dict[str, obj
 
 def _ignore(context: typer.Context, task_id: str) -> None:
     async def work(operations: Operations) -> int:
-        return (await operations.mappings.ignore(task_id, actor())).deliveries
+        return (await operations.mappings.ignore(task_id, actor_name())).deliveries
 
     count = change(context, work)
     tell(f"The code is ignored from now on; {count} that waited for it {'is' if count == 1 else 'are'} closed.")

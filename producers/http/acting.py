@@ -33,7 +33,7 @@ async def replay_message(door: AtDoor, holder: Operator, message_id: Id) -> Repl
     """
     life = await message_of(door, holder.account, message_id)
     deliveries = [delivery.id for delivery in life.message.deliveries]
-    count = await door.ask(door.operations.desk.replay(deliveries))
+    count = await door.ask(door.operations.desk.replay(deliveries, actor=holder.actor))
     if count == 0:
         raise Refusal(
             409,
@@ -67,7 +67,8 @@ async def discard_delivery(request: Request, door: AtDoor, holder: Operator, del
     life = await message_of(door, holder.account, delivery_id)
     if delivery_id == life.message.id:
         raise Refusal(404, "unknown_delivery", "This is the id of a message; name one of its deliveries.")
-    if await door.ask(door.operations.desk.discard([delivery_id], asked.reason)) == 0:
+    closing = door.operations.desk.discard([delivery_id], asked.reason, actor=holder.actor)
+    if await door.ask(closing) == 0:
         raise Refusal(
             409,
             "not_discardable",

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from domain.access import Place
 from domain.ids import new_id
 from domain.states import DeliveryState, may_move
 from domain.synclog import Trigger
@@ -16,19 +17,21 @@ from storage.ledger.coalesce import fold
 from storage.ledger.lines import first_token
 from storage.ledger.outward import tick
 from storage.ledger.turn import turn_lanes
+from storage.people.audit import Change, append
 from storage.sql import chunks, locking, upsert
-from storage.tables import deliveries, lanes
+from storage.tables import accounts, deliveries, lanes
 
 
-def replay(connection: Connection, delivery_ids: Sequence[str], now: int) -> int:
+def replay(connection: Connection, delivery_ids: Sequence[str], now: int, actor: str = "installation") -> int:
     """Open final deliveries again at the end of their lanes, and make waiting ones due now; how many changed."""
-    changed = 0
+    changed = []
     for row in _rows(connection, delivery_ids):
         if row.state == DeliveryState.OPEN:
-            changed += _release(connection, row, now)
+            changed += [row] * _release(connection, row, now)
         elif may_move(DeliveryState(row.state), DeliveryState.OPEN):
-            changed += _reopen(connection, row, now)
-    return changed
+            changed += [row] * _reopen(connection, row, now)
+    _tell(connection, changed, (actor, "deliveries.replayed"), now)
+    return len(changed)
 
 
 def _rows(connection: Connection, delivery_ids: Sequence[str]) -> list[Any]:
@@ -84,17 +87,23 @@ def _reopen(connection: Connection, row: Any, now: int) -> int:
 
 
 def discard(
-    connection: Connection, delivery_ids: Sequence[str], reason: str, now: int, *, code: str = "discarded"
+    connection: Connection,
+    delivery_ids: Sequence[str],
+    reason: str,
+    now: int,
+    actor: str = "installation",
+    *,
+    code: str = "discarded",
 ) -> int:
     """Close deliveries for good with the reason; what runs right now is left alone. How many were closed."""
-    changed = 0
+    changed = []
     for row in _rows(connection, delivery_ids):
         lane = connection.execute(locking(connection, select(lanes.c.holder).where(lanes.c.key == row.lane))).first()
         if not may_move(DeliveryState(row.state), DeliveryState.DISCARDED) or (
             lane is not None and lane.holder is not None
         ):
             continue
-        changed += connection.execute(
+        closed = connection.execute(
             update(deliveries)
             .where(deliveries.c.id == row.id, deliveries.c.state == row.state)
             .values(
@@ -106,9 +115,25 @@ def discard(
                 token=None,
             )
         ).rowcount
+        changed += [row] * closed
         if lane is not None:
             turn_lanes(connection, {row.lane: frozenset()}, now)
-    return changed
+    _tell(connection, changed, (actor, "deliveries.discarded"), now)
+    return len(changed)
+
+
+def _tell(connection: Connection, changed: Sequence[Any], what: tuple[str, str], now: int) -> None:
+    """Audit (actor, action) for each account. A discard's reason stays with the delivery, where it can be erased."""
+    if not changed:
+        return
+    of_account: dict[str, list[str]] = {}
+    for row in changed:
+        of_account.setdefault(row.account_id, []).append(row.id)
+    query = select(accounts.c.id, accounts.c.organization_id).where(accounts.c.id.in_(of_account))
+    for account, organization in connection.execute(query.order_by(accounts.c.id)).all():
+        ids = of_account[account]
+        name = f"delivery:{ids[0]}" if len(ids) == 1 else f"{len(ids)} deliveries"
+        append(connection, Change(*what, name, Place(organization, account), {"deliveries": ids}), now)
 
 
 def run_now(connection: Connection, directory: Directory, where: tuple[str, str], job: str, now: int) -> str:

@@ -57,9 +57,12 @@ def channel_rows(
     active = select(sync_log.c.channel_id, func.max(sync_log.c.finished_at)).group_by(sync_log.c.channel_id)
     last = {channel: at for channel, at in connection.execute(active)}
     closed = _closed_gates(connection, now)
+    ended = {each.code for each in directory.accounts(connection) if not each.enabled}
     rows = []
     for channel in members:
         state, reason = _channel_state(channel, closed[channel.id], now)
+        if channel.account in ended:
+            reason = f"Its account is disabled; its work waits. Let it go on: towpath accounts enable {channel.account}"
         rows.append(
             ChannelRow(
                 id=channel.id,

@@ -1,17 +1,17 @@
-"""Changes people make: organizations, accounts, channels, keys, schedules."""
+"""Changes people make: organizations, accounts, channels, schedules."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from broker.operations.values import KeyHolder, NewChannel, NewKey
+from broker.operations.values import NewChannel
+from domain.access import Place
 from domain.channels import ChannelSettings
 from domain.errors import InputError, UnknownName
 from domain.ids import new_id
@@ -19,11 +19,11 @@ from domain.moments import from_micros, to_micros
 from domain.periods import Period, next_due
 from storage.directory import Directory
 from storage.ledger.outward import unlock
+from storage.people.audit import Change, append
 from storage.sql import upsert
-from storage.tables import accounts, api_keys, channels, gates, organizations, schedules
+from storage.tables import accounts, channels, gates, organizations, schedules
 from storage.vault import Vault
 
-SCOPES = ("events:write", "read", "operate", "admin")
 _CODE = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
 
 
@@ -43,14 +43,24 @@ def check_code(code: str) -> str:
     return code
 
 
-def create_organization(connection: Connection, name: str, now: int) -> str:
+def create_organization(connection: Connection, name: str, now: int, actor: str = "installation") -> str:
     """Insert an organization; its id."""
     made = new_id()
     connection.execute(insert(organizations).values(id=made, name=name, created_at=now))
+    append(connection, Change(actor, "organization.created", f"organization:{made}", Place(made), {"name": name}), now)
     return made
 
 
-def create_account(connection: Connection, organization_id: str, code: str, name: str, timezone: str, now: int) -> str:
+def create_account(
+    connection: Connection,
+    organization_id: str,
+    code: str,
+    name: str,
+    timezone: str,
+    now: int,
+    *,
+    actor: str = "installation",
+) -> str:
     """Insert an account; its id."""
     try:
         ZoneInfo(timezone)
@@ -74,7 +84,16 @@ def create_account(connection: Connection, organization_id: str, code: str, name
             created_at=now,
         )
     )
+    detail = {"name": name, "timezone": timezone}
+    append(connection, Change(actor, "account.created", f"account:{code}", Place(organization_id, made), detail), now)
     return made
+
+
+def place_of(connection: Connection, code: str) -> Place:
+    """Where the objects of an account belong. Raises UnknownName."""
+    made = account_id(connection, code)
+    organization = connection.scalar(select(accounts.c.organization_id).where(accounts.c.id == made))
+    return Place(str(organization), made)
 
 
 def account_id(connection: Connection, code: str) -> str:
@@ -98,9 +117,9 @@ def channel_id(connection: Connection, account: str, code: str) -> str:
     return str(found)
 
 
-def create_channel(connection: Connection, vault: Vault, new: NewChannel, now: int) -> str:
+def create_channel(connection: Connection, vault: Vault, new: NewChannel, now: int, actor: str = "installation") -> str:
     """Insert a channel with its token sealed; its id. The domain must not belong to any other channel."""
-    owner = account_id(connection, new.account)
+    place = place_of(connection, new.account)
     domain = new.domain.strip().lower().rstrip(".")
     if connection.scalar(select(channels.c.id).where(channels.c.domain == domain)):
         raise InputError(f"Another channel has the shop domain {domain} already.", code="domain_taken")
@@ -109,7 +128,7 @@ def create_channel(connection: Connection, vault: Vault, new: NewChannel, now: i
         connection.execute(
             insert(channels).values(
                 id=made,
-                account_id=owner,
+                account_id=place.account_id,
                 code=check_code(new.code),
                 name=new.name,
                 platform=new.platform,
@@ -122,6 +141,8 @@ def create_channel(connection: Connection, vault: Vault, new: NewChannel, now: i
         )
     except IntegrityError:
         raise InputError(f"Account {new.account!r} has a channel {new.code!r} already.", code="code_taken") from None
+    detail = {"platform": new.platform, "domain": domain}
+    append(connection, Change(actor, "channel.created", f"channel:{new.account}/{new.code}", place, detail), now)
     return made
 
 
@@ -131,6 +152,7 @@ def change_channel(
     where: tuple[str, str],
     changes: tuple[bool | None, str | None, ChannelSettings | None],
     now: int,
+    actor: str = "installation",
 ) -> None:
     """Apply (enabled, token, settings); work that waited for what changed is due at once."""
     made = channel_id(connection, *where)
@@ -153,52 +175,51 @@ def change_channel(
         unlock(connection, made, "unauthorized", now)
     if settings is not None:
         unlock(connection, made, "mapping", now)
-
-
-def create_key(connection: Connection, account: str, scopes: Sequence[str], now: int) -> NewKey:
-    """Insert an API key: 256 random bits, stored as SHA-256 (enough at that length, ASVS 6.5.2)."""
-    unknown = sorted(set(scopes) - set(SCOPES))
-    if unknown or not scopes:
-        raise InputError(
-            f"Unknown or no scope ({', '.join(unknown) or 'none given'}); scopes: {', '.join(SCOPES)}.",
-            code="unknown_scope",
-        )
-    secret = f"tp_{secrets.token_urlsafe(32)}"
-    made = new_id()
-    connection.execute(
-        insert(api_keys).values(
-            id=made,
-            account_id=account_id(connection, account),
-            prefix=secret[:8],
-            digest=hashlib.sha256(secret.encode()).hexdigest(),
-            scopes=list(scopes),
-            created_at=now,
-        )
+    change = Change(
+        actor, "channel.changed", "channel:" + "/".join(where), place_of(connection, where[0]), _told(row, values)
     )
-    return NewKey(made, account, secret, tuple(scopes))
+    append(connection, change, now)
 
 
-def key_holder(connection: Connection, secret: str) -> KeyHolder | None:
-    """Who a key speaks for."""
-    digest = hashlib.sha256(secret.encode()).hexdigest()
-    query = select(accounts.c.code, api_keys.c.scopes).join(accounts, accounts.c.id == api_keys.c.account_id)
-    row = connection.execute(
-        query.where(api_keys.c.digest == digest, api_keys.c.revoked_at.is_(None), accounts.c.enabled)
-    ).first()
-    return KeyHolder(row.code, frozenset(row.scopes)) if row else None
+def _told(before: Row[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a channel changed: each value before and after, but for the token only that it did."""
+    told: dict[str, Any] = {}
+    if "token" in values:
+        told["token"] = "changed"  # noqa: S105
+    if "enabled" in values:
+        told["enabled"] = {"before": bool(before.enabled), "after": values["enabled"]}
+    if "settings" in values:
+        after = values["settings"]
+        told["settings"] = {
+            name: {"before": before.settings.get(name), "after": after.get(name)}
+            for name in sorted({*before.settings, *after})
+            if before.settings.get(name) != after.get(name)
+        }
+    return told
 
 
 def set_schedule(
-    connection: Connection, directory: Directory, where: tuple[str, str], job: str, period: Period, now: int
+    connection: Connection,
+    directory: Directory,
+    where: tuple[str, str],
+    job: str,
+    period: Period,
+    now: int,
+    *,
+    actor: str = "installation",
 ) -> None:
     """Insert or change a schedule; its next due instant lies after now, so a change never fires retroactively."""
     made = channel_id(connection, *where)
     account = directory.named(connection, [where], fresh=True).account(where[0])
-    known = connection.scalar(select(schedules.c.id).where(schedules.c.channel_id == made, schedules.c.job_type == job))
-    schedule = known or new_id()
+    query = select(schedules.c.id, schedules.c.period)
+    known = connection.execute(query.where(schedules.c.channel_id == made, schedules.c.job_type == job)).first()
+    schedule = known.id if known else new_id()
     following = next_due(period, from_micros(now), schedule_id=schedule, timezone=account.timezone)
     values = {"period": period.text, "next_due": to_micros(following) if following else None}
     statement = upsert(connection, schedules).values(
         id=schedule, account_id=account.id, channel_id=made, job_type=job, last_due=None, **values
     )
     connection.execute(statement.on_conflict_do_update(index_elements=["channel_id", "job_type"], set_=values))
+    detail = {"job": job, "period": {"before": known.period if known else "none", "after": period.text}}
+    place = Place(account.organization_id, account.id)
+    append(connection, Change(actor, "schedule.set", "channel:" + "/".join(where), place, detail), now)

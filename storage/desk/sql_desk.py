@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -26,7 +27,8 @@ from domain.channels import Account, ChannelSettings
 from domain.moments import Clock, to_micros, utc_now
 from domain.periods import Period
 from storage.database import Database
-from storage.desk import actions, lookups, overview, setup
+from storage.desk import actions, keys, lookups, overview, setup
+from storage.desk.switching import switch_account
 from storage.directory import Directory
 from storage.vault import Vault
 
@@ -59,16 +61,25 @@ class SqlDesk:
         finally:
             self._directory.forget()
 
-    async def create_organization(self, name: str) -> str:
+    async def create_organization(self, name: str, *, actor: str = "installation") -> str:
         """A new organization; its id."""
-        return await self._change(partial(setup.create_organization, name=name, now=self._now()))
+        return await self._change(partial(setup.create_organization, name=name, now=self._now(), actor=actor))
 
-    async def create_account(self, organization_id: str, code: str, name: str, timezone: str) -> str:
+    async def create_account(
+        self, organization_id: str, code: str, name: str, timezone: str, *, actor: str = "installation"
+    ) -> str:
         """A new account; its id."""
         now = self._now()
         return await self._change(
-            lambda connection: setup.create_account(connection, organization_id, code, name, timezone, now)
+            lambda connection: setup.create_account(connection, organization_id, code, name, timezone, now, actor=actor)
         )
+
+    async def switch_account(
+        self, code: str, *, enabled: bool, at: datetime | None = None, actor: str = "installation"
+    ) -> None:
+        """Disable an account, at once or at a set time, or enable it."""
+        now, then = self._now(), to_micros(at) if at is not None else None
+        await self._change(lambda connection: switch_account(connection, code, enabled, then, now, actor))
 
     async def organizations(self) -> Mapping[str, str]:
         """All organizations: id to name."""
@@ -78,9 +89,10 @@ class SqlDesk:
         """All accounts, by code."""
         return await self._database.aanswer(self._directory.accounts)
 
-    async def create_channel(self, new: NewChannel) -> str:
+    async def create_channel(self, new: NewChannel, *, actor: str = "installation") -> str:
         """A new channel with no schedules; its id."""
-        return await self._change(partial(setup.create_channel, vault=self._vault, new=new, now=self._now()))
+        work = partial(setup.create_channel, vault=self._vault, new=new, now=self._now(), actor=actor)
+        return await self._change(work)
 
     async def change_channel(
         self,
@@ -90,12 +102,13 @@ class SqlDesk:
         enabled: bool | None = None,
         token: str | None = None,
         settings: ChannelSettings | None = None,
+        actor: str = "installation",
     ) -> None:
         """Enable or disable, set a new token, replace settings."""
         now = self._now()
         await self._change(
             lambda connection: setup.change_channel(
-                connection, self._vault, (account, channel), (enabled, token, settings), now
+                connection, self._vault, (account, channel), (enabled, token, settings), now, actor
             )
         )
 
@@ -106,19 +119,22 @@ class SqlDesk:
             lambda connection: overview.channel_rows(connection, self._directory, account, self._version_of, now)
         )
 
-    async def create_key(self, account: str, scopes: Sequence[str]) -> NewKey:
+    async def create_key(self, account: str, scopes: Sequence[str], *, actor: str = "installation") -> NewKey:
         """A new API key."""
-        return await self._change(partial(setup.create_key, account=account, scopes=scopes, now=self._now()))
+        work = partial(keys.create_key, account=account, scopes=scopes, now=self._now(), actor=actor)
+        return await self._change(work)
 
     async def key_holder(self, secret: str) -> KeyHolder | None:
         """Who a key speaks for."""
-        return await self._database.aread(partial(setup.key_holder, secret=secret))
+        return await self._database.aread(partial(keys.key_holder, secret=secret, now=self._now()))
 
-    async def set_schedule(self, account: str, channel: str, job: str, period: Period) -> None:
+    async def set_schedule(
+        self, account: str, channel: str, job: str, period: Period, *, actor: str = "installation"
+    ) -> None:
         """How often a job runs."""
-        now = self._now()
+        where, now = (account, channel), self._now()
         await self._change(
-            lambda connection: setup.set_schedule(connection, self._directory, (account, channel), job, period, now)
+            lambda connection: setup.set_schedule(connection, self._directory, where, job, period, now, actor=actor)
         )
 
     async def schedules(self, account: str | None) -> Sequence[ScheduleRow]:
@@ -148,13 +164,14 @@ class SqlDesk:
         """What could not become a message."""
         return await self._database.aanswer(partial(lookups.rejected, limit=limit))
 
-    async def replay(self, delivery_ids: Sequence[str]) -> int:
+    async def replay(self, delivery_ids: Sequence[str], *, actor: str = "installation") -> int:
         """Open final deliveries again, release waiting ones."""
-        return await self._change(partial(actions.replay, delivery_ids=delivery_ids, now=self._now()))
+        return await self._change(partial(actions.replay, delivery_ids=delivery_ids, now=self._now(), actor=actor))
 
-    async def discard(self, delivery_ids: Sequence[str], reason: str) -> int:
+    async def discard(self, delivery_ids: Sequence[str], reason: str, *, actor: str = "installation") -> int:
         """Close deliveries for good."""
-        return await self._change(partial(actions.discard, delivery_ids=delivery_ids, reason=reason, now=self._now()))
+        now = self._now()
+        return await self._change(lambda connection: actions.discard(connection, delivery_ids, reason, now, actor))
 
     async def announcements(self, account: str | None, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
         """What the OMS was or is to be told."""

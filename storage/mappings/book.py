@@ -70,7 +70,7 @@ def save(connection: Connection, channel_id: str, row: MappingRow, actor: str, n
     return answer(connection, channel_id, kind, [*others, row], actor, now)
 
 
-def remove(connection: Connection, channel_id: str, kind: MappingKind, code: str, actor: str, now: int) -> None:
+def remove(connection: Connection, channel_id: str, kind: MappingKind, code: str, now: int) -> None:
     """Take a mapping away.
 
     Raises:

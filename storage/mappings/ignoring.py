@@ -26,4 +26,5 @@ def ignore(connection: Connection, task_id: str, actor: str, now: int) -> int:
         raise InputError(f"The task for {task.code!r} was answered before ({task.state}).", code="task_answered")
     waiting = waiting_for(connection, [task_id])
     close(connection, [task_id], "ignored", actor, now)
-    return discard(connection, waiting, f"The code {task.code!r} is ignored by {actor}.", now, code="mapping_ignored")
+    reason = f"The code {task.code!r} is ignored by {actor}."
+    return discard(connection, waiting, reason, now, actor, code="mapping_ignored")

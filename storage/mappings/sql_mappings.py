@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from dataclasses import asdict
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -11,9 +12,10 @@ from broker.operations.mappings import Imported, MappingTask, Released
 from domain.mappings import ImportMode, MappingKind, MappingRow, write_sheet
 from domain.moments import Clock, to_micros, utc_now
 from storage.database import Database
-from storage.desk.setup import channel_id
+from storage.desk.setup import channel_id, place_of
 from storage.directory import Directory
 from storage.mappings import book, ignoring, overview
+from storage.people.audit import Change, append
 
 T = TypeVar("T")
 
@@ -51,17 +53,20 @@ class SqlMappings:
         """Save a mapping."""
 
         def work(connection: Connection, now: int) -> Released:
-            return Released(book.save(connection, channel_id(connection, account, channel), row, actor, now))
+            released = book.save(connection, channel_id(connection, account, channel), row, actor, now)
+            _note(connection, "mapping.saved", (account, channel), actor, asdict(row), now)
+            return Released(released)
 
         return await self._change(work)
 
     async def remove(self, account: str, channel: str, kind: MappingKind, code: str, actor: str) -> None:
         """Take a mapping away."""
-        await self._change(
-            lambda connection, now: book.remove(
-                connection, channel_id(connection, account, channel), kind, code, actor, now
-            )
-        )
+
+        def work(connection: Connection, now: int) -> None:
+            book.remove(connection, channel_id(connection, account, channel), kind, code, now)
+            _note(connection, "mapping.removed", (account, channel), actor, {"kind": str(kind), "code": code}, now)
+
+        await self._change(work)
 
     async def export_sheet(self, account: str, channel: str, kind: MappingKind) -> str:
         """All mappings of a kind as CSV."""
@@ -75,6 +80,10 @@ class SqlMappings:
         def work(connection: Connection, now: int) -> Imported:
             where = channel_id(connection, account, channel)
             plan, sheet, released = book.apply_sheet(connection, where, kind, text, (mode, dry), actor, now)
+            if not (dry or plan.refused):
+                counts = {name: len(getattr(plan, name)) for name in ("added", "changed", "removed")}
+                detail = {"kind": str(kind), "mode": str(mode), **counts}
+                _note(connection, "mapping.imported", (account, channel), actor, detail, now)
             return Imported(plan, sheet, released)
 
         return await self._change(work)
@@ -90,3 +99,11 @@ class SqlMappings:
     async def ignore(self, task_id: str, actor: str) -> Released:
         """Close a task with "ignore"."""
         return await self._change(lambda connection, now: Released(ignoring.ignore(connection, task_id, actor, now)))
+
+
+def _note(
+    connection: Connection, action: str, where: tuple[str, str], actor: str, detail: dict[str, Any], now: int
+) -> None:
+    """Put a change into the audit."""
+    change = Change(actor, action, "channel:" + "/".join(where), place_of(connection, where[0]), detail)
+    append(connection, change, now)

@@ -25,6 +25,7 @@ from storage.desk.setup import create_account, create_channel, create_organizati
 from storage.directory import Directory
 from storage.ledger import SqlLedger
 from storage.ledger.memory import SqlMemory
+from storage.people import SqlPeople
 from storage.vault import Vault
 
 ALL_JOBS = tuple(JOB_TYPES)
@@ -64,12 +65,14 @@ class Site:
     ledger: SqlLedger = field(init=False)
     desk: SqlDesk = field(init=False)
     memory: SqlMemory = field(init=False)
+    people: SqlPeople = field(init=False)
 
     def __post_init__(self) -> None:
-        self.directory = Directory(self.vault)
+        self.directory = Directory(self.vault, clock=self.clock)
         self.ledger = SqlLedger(self.database, self.directory, self.clock)
         self.desk = SqlDesk(self.database, self.directory, self.vault, lambda platform: "stable", self.clock)
         self.memory = SqlMemory(self.database)
+        self.people = SqlPeople(self.database, self.clock)
 
     def furnish(self) -> None:
         self.channels = self.database.write(lambda connection: _furnish(connection, self.vault))

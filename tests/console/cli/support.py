@@ -36,6 +36,7 @@ from storage.desk import SqlDesk
 from storage.directory import Directory
 from storage.ledger import SqlLedger
 from storage.mappings.sql_mappings import SqlMappings
+from storage.people import SqlPeople
 from storage.schema import upgrade
 from storage.vault import Vault
 
@@ -90,6 +91,7 @@ class Place:
                         ledger,
                         desk,
                         SqlMappings(database, directory),
+                        SqlPeople(database),
                         self.transport,
                         _manifest,
                         self._shop,

@@ -16,6 +16,7 @@ def test_accounts_are_listed_with_their_organization(place: Place) -> None:
         "organization": "Acme Group",
         "timezone": "Europe/Berlin",
         "enabled": True,
+        "disable_at": None,
     }
     assert place.json("accounts", "list") == [expected]
     assert "Acme Group" in place.run("accounts", "list").stdout

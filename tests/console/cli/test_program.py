@@ -15,7 +15,7 @@ from tests.console.cli.support import Place
 
 COMMANDS = (
     "demo", "up", "serve", "consume", "timer", "relay", "sandbox", "publish", "replay", "discard", "messages",
-    "logs", "tasks", "doctor", "accounts", "channels", "jobs", "keys", "topology", "db", "version",
+    "logs", "tasks", "audit", "doctor", "accounts", "users", "channels", "jobs", "keys", "topology", "db", "version",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,15 +87,19 @@ def test_following_shows_new_rows_until_ctrl_c_which_is_no_failure(place: Place)
 
 
 def on_terminal(
-    place: Place, *words: str, answer: bytes = b"", env: Mapping[str, str] | None = None
+    place: Place,
+    *words: str,
+    answer: bytes = b"",
+    questions: Sequence[bytes] = (b"(not shown):",),
+    env: Mapping[str, str] | None = None,
 ) -> tuple[int, bytes]:
-    """Run a command line on a terminal, answering its question; exit code and all that the terminal showed."""
+    """Run a command line on a terminal, answering its questions alike; exit code and all that the terminal showed."""
     ours, theirs = os.openpty()
     process = start(place, *words, env=env, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     shown = b""
-    if answer:
-        shown = read_until(ours, b"(not shown):")
+    for question in questions if answer else ():
+        shown += read_until(ours, question)
         wait_for_silence(ours)
         os.write(ours, answer + b"\n")
     shown += read_until(ours, b"\x00never\x00")
@@ -108,6 +112,15 @@ def test_a_token_that_is_asked_for_is_not_shown(place: Place) -> None:
     assert code == 0, shown
     assert b"typed-secret" not in shown
     assert place.json("channels", "list")[0]["token_ending"] == "42ab"
+
+
+def test_a_password_that_is_asked_for_is_not_shown(place: Place) -> None:
+    place.run("users", "add", "first@example.com", "--name", "First")
+    words, twice = ("users", "password", "first@example.com"), (b"(not shown):", b"Once more:")
+    code, shown = on_terminal(place, *words, answer=b"a typed sentence that is long", questions=twice)
+    assert code == 0, shown
+    assert b"typed sentence" not in shown
+    assert place.json("users", "list")[0]["has_password"]
 
 
 def test_a_terminal_gets_colour_unless_no_color_is_set(place: Place) -> None:

@@ -36,6 +36,7 @@ from storage.desk import SqlDesk
 from storage.directory import Directory
 from storage.ledger import SqlLedger
 from storage.mappings.sql_mappings import SqlMappings
+from storage.people import SqlPeople
 from storage.schema import upgrade
 from storage.vault import Vault
 from tests.producers.http.contract import Contract
@@ -153,7 +154,8 @@ def wire(database: Database) -> tuple[Operations, SqlLedger, InMemoryTransport]:
     ledger = SqlLedger(database, directory)
     transport = InMemoryTransport()
     desk = SqlDesk(database, directory, vault, lambda platform: "stable")
-    parts = Parts(ledger, desk, SqlMappings(database, directory), transport, no_platforms, no_shops, Meters(), Bell())
+    mappings, people = SqlMappings(database, directory), SqlPeople(database)
+    parts = Parts(ledger, desk, mappings, people, transport, no_platforms, no_shops, Meters(), Bell())
     return Operations(parts), ledger, transport
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import httpx
 
+from broker.operations import AuditFilter
+from domain.access import Actor
 from domain.states import DeliveryState
 from tests.producers.http.support import Site, stock
 
@@ -27,6 +29,17 @@ async def test_a_dead_message_is_replayed(site: Site) -> None:
     answer = await act(site, f"/v1/messages/{message}/replay")
     assert (answer.status_code, answer.json()) == (202, {"message": message, "deliveries": 1})
     assert await site.run() == 1
+
+
+async def test_what_a_key_does_stands_in_the_audit_under_its_id(site: Site) -> None:
+    message, delivery = await prepared(site, DeliveryState.DEAD)
+    await act(site, f"/v1/messages/{message}/replay")
+    await act(site, f"/v1/deliveries/{delivery}/discard", {"reason": "Sold out."})
+    rows = await site.operations.people.audit(Actor.installation(), AuditFilter(limit=20))
+    made = {row.object: row for row in rows if row.action == "key.created"}
+    assert [row.action for row in rows[:2]] == ["deliveries.discarded", "deliveries.replayed"]
+    for row in rows[:2]:
+        assert made[row.actor].detail == {"scopes": ["read", "operate"]}
 
 
 async def test_a_message_that_is_done_is_not_replayed(site: Site) -> None:
