@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from broker.operations import ChannelRow, LogRow, MessageRow, RejectedRow
 from producers.http.problems import Problem
@@ -77,6 +77,67 @@ class DiscardRequest(BaseModel):
     model_config = {"extra": "forbid", "str_strip_whitespace": True}
 
     reason: str = Field(min_length=1, max_length=500, examples=["Order was cancelled by phone."])
+
+
+class TaskWithSuggestions(BaseModel):
+    """A missing mapping: whose code it is (`side`), what waits for it, and known codes near it."""
+
+    id: str
+    account: str
+    channel: str
+    kind: str
+    side: Literal["channel", "oms"]
+    code: str
+    blocks: int
+    oldest: AwareDatetime | None
+    business_keys: list[str] = Field(description="up to ten orders or SKUs, oldest first")
+    suggestions: list[str]
+
+
+class TasksAnswer(BaseModel):
+    """The open tasks, what blocks most first."""
+
+    tasks: list[TaskWithSuggestions]
+
+
+class IgnoreAnswer(BaseModel):
+    """The task that was answered with "ignore", and how many deliveries that closed."""
+
+    task: str
+    deliveries: int
+
+
+class MappingsAnswer(BaseModel):
+    """Mappings, their members by name, and how many there are in all."""
+
+    mappings: list[dict[str, Any]]
+    count: int
+
+
+class SaveAnswer(BaseModel):
+    """The mapping as it is saved, and how many deliveries that let go."""
+
+    mapping: dict[str, Any]
+    released: int
+
+
+class RemoveAnswer(BaseModel):
+    """The channel code that has no mapping any more."""
+
+    code: str
+
+
+class ImportAnswer(BaseModel):
+    """What an import did, or with `dry_run` would do. A refused one did nothing."""
+
+    added: int
+    changed: int
+    removed: int
+    unchanged: int
+    errors: list[str] = Field(description="one sentence for each wrong row")
+    refused: bool
+    released: int = Field(description="deliveries that were let go")
+    dry_run: bool
 
 
 class Alive(BaseModel):

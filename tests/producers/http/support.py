@@ -140,8 +140,10 @@ def stock(number: int = 1, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in {**event, **changes}.items() if value is not None}
 
 
-def no_platforms(platform: str) -> ConnectorManifest:
-    raise UnknownName(f"No platform {platform!r}.")
+def platforms(platform: str) -> ConnectorManifest:
+    if platform != "bright_sites":
+        raise UnknownName(f"No platform {platform!r}.")
+    return ConnectorManifest(platform, "Bright Sites", "stable", "static", {}, mappings=("carrier",))
 
 
 def no_shops(channel: Channel, guard: CallGuard) -> Shop:
@@ -155,7 +157,7 @@ def wire(database: Database) -> tuple[Operations, SqlLedger, InMemoryTransport]:
     transport = InMemoryTransport()
     desk = SqlDesk(database, directory, vault, lambda platform: "stable")
     mappings, people = SqlMappings(database, directory), SqlPeople(database)
-    parts = Parts(ledger, desk, mappings, people, transport, no_platforms, no_shops, Meters(), Bell())
+    parts = Parts(ledger, desk, mappings, people, transport, platforms, no_shops, Meters(), Bell())
     return Operations(parts), ledger, transport
 
 
