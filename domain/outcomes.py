@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any, Literal
 
 from domain.orders import OrderRecord
+from domain.products import ProductLink, ProductRecord
 from domain.shipments import SentShipment
-from domain.stock import ConfirmedStock
+from domain.stock import ConfirmedStock, SeenStock
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class CursorMoved:
     until: datetime
 
 
-Record = OrderRecord | SentShipment | ConfirmedStock | CursorMoved
+Record = OrderRecord | SentShipment | ConfirmedStock | SeenStock | ProductRecord | ProductLink | CursorMoved
 """What a handler may ask the settle to remember, in the same transaction as its outcome."""
 
 
