@@ -45,8 +45,9 @@ def changed_product(document: Mapping[str, Any], at: datetime) -> Product:
 def _invalid(document: Mapping[str, Any], fault: str) -> InputError:
     name = document.get("sku")
     about = f"Product {name[:LONGEST_NAME]!r}" if isinstance(name, str) and name else "A product without a SKU"
-    return InputError(f"{about} is not valid: {fault.rstrip('.')}. Correct it in the OMS and send it again.",
-                      code="invalid_product")
+    return InputError(
+        f"{about} is not valid: {fault.rstrip('.')}. Correct it in the OMS and send it again.", code="invalid_product"
+    )
 
 
 LONGEST_NAME = 120

@@ -91,8 +91,9 @@ def _out_of_base(value: Decimal, unit: str, places: int) -> Decimal:
 
 def _finite(value: Decimal) -> Decimal:
     if not value.is_finite() or abs(value) >= Decimal(10) ** 30:
-        raise InputError("A weight or length must be a number below 10^30. Correct it, then send it again.",
-                         code="invalid_measure")
+        raise InputError(
+            "A weight or length must be a number below 10^30. Correct it, then send it again.", code="invalid_measure"
+        )
     return value
 
 

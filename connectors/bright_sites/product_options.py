@@ -32,7 +32,7 @@ class ShopOption:
     percent: bool
     values: tuple[ShopValue, ...]
 
-    def extra(self, value: ShopValue, base: Decimal) -> Decimal:
+    def surcharge(self, value: ShopValue, base: Decimal) -> Decimal:
         """What a value adds to the price."""
         return base * value.modifier / 100 if self.percent else value.modifier
 

@@ -59,18 +59,14 @@ async def create_product(caller: Caller, cache: InventoryCache, product: Product
     return SavedProduct(writing.product_id, created=True, changed=True)
 
 
-async def update_product(
-    caller: Caller, cache: InventoryCache, external_id: str, product: Product
-) -> SavedProduct:
+async def update_product(caller: Caller, cache: InventoryCache, external_id: str, product: Product) -> SavedProduct:
     """Set what differs; what the product does not say, and what more the shop has, stays."""
     document = await _read(caller, external_id)
     plan = plan_product(product, document)
     writing = _Writing(caller, cache, product, identity(document, "id"))
     if plan.fields:
         await writing.put(ops.UPDATE_PRODUCT, {"id": writing.product_id}, "product", plan.fields)
-    known = {
-        (option.name, value.name): value.id for option in options_of(document) for value in option.values
-    }
+    known = {(option.name, value.name): value.id for option in options_of(document) for value in option.values}
     await writing.complete(plan, known)
     return SavedProduct(writing.product_id, created=False, changed=writing.changed)
 
@@ -89,7 +85,9 @@ class _Writing:
         """One write below the product; its answer without a root, where it has one."""
         self.changed = True
         answer = await self._caller.call(operation, ids, about=_about(self._product), body={root: dict(body)})
-        return mapping(answer, root) if isinstance(answer, Mapping) and isinstance(answer.get(root), Mapping) else answer
+        return (
+            mapping(answer, root) if isinstance(answer, Mapping) and isinstance(answer.get(root), Mapping) else answer
+        )
 
     async def complete(self, plan: ProductPlan, known: Mapping[tuple[str, str], str]) -> None:
         """Options, their values, and the stock rows of new combinations. ``known`` are the ids of values."""

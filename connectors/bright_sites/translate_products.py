@@ -57,16 +57,19 @@ def product_summary(row: Mapping[str, Any], fallback: datetime) -> ProductSummar
 
 def _variants(document: Mapping[str, Any], options: Sequence[ShopOption]) -> Iterator[Variant]:
     base = None if document.get("base_price") in (None, "") else money(document, "base_price")
-    sizes = _sizes(document)
+    sizes = _Sizes(document)
     separator, sku = separator_of(document), _words(document, "sku")
     for chosen in _combinations(document, options):
         parts = [part for _, value in chosen if (part := value.part.replace("\0", ""))]
-        price = None if base is None else base + sum(option.extra(value, base) for option, value in chosen)
+        price = None if base is None else base + sum(option.surcharge(value, base) for option, value in chosen)
         yield Variant(
             sku=separator.join([sku, *parts]),
             options={option.name: value.name for option, value in chosen},
             price=None if price is None else plain(price),
-            **sizes,
+            weight_g=sizes.weight_g,
+            length_mm=sizes.length_mm,
+            width_mm=sizes.width_mm,
+            height_mm=sizes.height_mm,
         )
 
 
@@ -96,13 +99,14 @@ def chosen_ids(row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(each) for each in chosen)
 
 
-def _sizes(document: Mapping[str, Any]) -> dict[str, Decimal | None]:
-    return {
-        "weight_g": _measure(document, "weight", to_grams, WEIGHT_UNIT),
-        "length_mm": _measure(document, "length", to_millimetres, LENGTH_UNIT),
-        "width_mm": _measure(document, "width", to_millimetres, LENGTH_UNIT),
-        "height_mm": _measure(document, "height", to_millimetres, LENGTH_UNIT),
-    }
+class _Sizes:
+    """Weight and sizes of a product."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self.weight_g = _measure(document, "weight", to_grams, WEIGHT_UNIT)
+        self.length_mm = _measure(document, "length", to_millimetres, LENGTH_UNIT)
+        self.width_mm = _measure(document, "width", to_millimetres, LENGTH_UNIT)
+        self.height_mm = _measure(document, "height", to_millimetres, LENGTH_UNIT)
 
 
 def _measure(

@@ -19,6 +19,7 @@ from domain.outcomes import Announcement, CursorMoved, Record
 from domain.shipments import SentShipment
 from domain.stock import ConfirmedStock, StockLevel
 from storage.bulk import BulkInsert
+from storage.ledger.shop_records import OF_THE_SHOP, remember_shop
 from storage.sql import chunks
 from storage.tables import (
     call_counts,
@@ -32,14 +33,17 @@ from storage.tables import (
 )
 
 _ANNOUNCING = 7_203_517_002
+_Plain = OrderRecord | CursorMoved | SentShipment | ConfirmedStock
 
 
 def remember(connection: Connection, told: Sequence[tuple[Channel, Sequence[Record]]], now: int) -> None:
     """Write the records of many outcomes; older states never overwrite newer ones."""
     found: dict[type, list[dict[str, Any]]] = defaultdict(list)
-    for channel, records in told:
-        for record in records:
+    each = [(channel, record) for channel, records in told for record in records]
+    for channel, record in each:
+        if not isinstance(record, OF_THE_SHOP):
             found[type(record)].append(_record_row(channel, record, now))
+    remember_shop(connection, each)
     if rows := found.get(OrderRecord):
         _ORDERS.run(connection, _last_of(rows, ("channel_id", "external_order_id"), newest="updated_at"))
     if rows := found.get(CursorMoved):
@@ -50,7 +54,7 @@ def remember(connection: Connection, told: Sequence[tuple[Channel, Sequence[Reco
         _STOCK.run(connection, _last_of(rows, ("channel_id", "sku")))
 
 
-def _record_row(channel: Channel, record: Record, now: int) -> dict[str, Any]:
+def _record_row(channel: Channel, record: _Plain, now: int) -> dict[str, Any]:
     if isinstance(record, OrderRecord):
         return {
             "channel_id": channel.id,

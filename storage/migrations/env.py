@@ -5,6 +5,7 @@ from __future__ import annotations
 from alembic import context
 
 import storage.journal_tables
+import storage.product_tables
 import storage.tables  # noqa: F401 - same
 from storage.metadata import metadata
 

@@ -1,0 +1,34 @@
+"""The tables of products. Times are whole microseconds since 1970 UTC."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Column, Index, String, Table
+
+from storage.metadata import metadata
+from storage.tables import Id, Micros
+
+
+def _key(length: int) -> String:
+    """Text that is looked up and ordered by its bytes on every database (as in :mod:`storage.tables`)."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+products = Table(
+    "products",
+    metadata,
+    Column("channel_id", Id, primary_key=True),
+    Column("external_id", _key(100), primary_key=True),
+    Column("document", JSON, nullable=False),
+    Column("updated_at", Micros, nullable=False),
+    Column("recorded_at", Micros, nullable=False),
+)
+"""``recorded_at`` is when the run began that read this state."""
+
+product_skus = Table(
+    "product_skus",
+    metadata,
+    Column("channel_id", Id, primary_key=True),
+    Column("sku", _key(120), primary_key=True),
+    Column("external_id", _key(100), nullable=False),
+    Index("ix_product_skus_product", "channel_id", "external_id"),
+)
