@@ -17,7 +17,7 @@ async def inventory_import(run: Run) -> Outcome:
     seen_at = run.clock()
     shown = await run.shop.read_stock()
     known = await run.memory.confirmed_stock(run.channel.id, None)
-    usable = {sku: quantity for sku, quantity in sorted(shown.items()) if len(sku) <= LONGEST_SKU}
+    usable = {sku: quantity for sku, quantity in sorted(shown.items()) if len(sku) <= LONGEST_SKU and "\0" not in sku}
     changed = {sku: quantity for sku, quantity in usable.items() if known.get(sku) != quantity}
     effects = Effects(
         Counts(
@@ -35,10 +35,10 @@ async def inventory_import(run: Run) -> Outcome:
     sentence = f"Stock of {len(shown)} SKUs read, {len(changed)} of them not as known."
     if len(usable) == len(shown):
         return Done(sentence, effects=effects)
-    long = ", ".join(f"{sku[:40]}…" for sku in sorted(shown.keys() - usable.keys())[:10])
+    bad = ", ".join(f"{sku[:40]!r}…" for sku in sorted(shown.keys() - usable.keys())[:10])
     return Done(
-        f"{sentence} {len(shown) - len(usable)} have more than {LONGEST_SKU} characters and were left out: {long}. "
-        "Shorten them in the shop.",
+        f"{sentence} {len(shown) - len(usable)} cannot be kept and were left out (more than {LONGEST_SKU} characters, "
+        f"or a character NUL): {bad}. Change them in the shop.",
         "sku_unusable",
         True,
         effects,

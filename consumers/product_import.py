@@ -40,11 +40,10 @@ read once more, for clocks that are no further apart than this.
 
 @dataclass(slots=True)
 class _Read:
-    """What was read: the products, and those the shop could not give, with the reason."""
+    """What was read: the products, and those that could not be, with the reason. What is gone by now is neither."""
 
     products: list[Product] = field(default_factory=list)
     failed: dict[str, ShopRejected] = field(default_factory=dict)
-    gone: int = 0
 
 
 async def product_import(run: Run) -> Outcome:
@@ -107,9 +106,7 @@ async def _read_all(run: Run, external_ids: Sequence[str], read: _Read) -> None:
                 read.products.append(answer)
             elif not isinstance(answer, ShopRejected):
                 raise answer
-            elif answer.code == "product_unknown":
-                read.gone += 1
-            else:
+            elif answer.code != "product_unknown":
                 read.failed[name] = answer
 
 
@@ -125,7 +122,7 @@ async def _effects(run: Run, read: _Read, began: datetime) -> tuple[Effects, lis
         document = product.model_dump(mode="json")
         records.append(ProductRecord(product.external_id, product.updated_at, began, document, product.skus))
         if not is_same(document, known.get(product.external_id)):
-            announcements.append(Announcement("product.imported", document, product.sku))
+            announcements.append(Announcement("product.imported", document, product.sku or product.external_id))
     created = len(kept) - len(known)
     counts = Counts(
         read=len(read.products),

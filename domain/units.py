@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import cache
+from typing import Any
 
 from domain.errors import InputError
 
@@ -102,7 +103,7 @@ def _factors() -> dict[str, Decimal]:
     """How many grams or millimetres each unit is. Only the numbers are kept: the library's registry is large."""
     import pint  # noqa: PLC0415 - see the module
 
-    registry = pint.UnitRegistry(non_int_type=Decimal)
+    registry: Any = pint.UnitRegistry(non_int_type=Decimal)
     return {
         unit: plain(Decimal(registry.Quantity(Decimal(1), name).to(base).magnitude))
         for unit, (name, base) in _NAMES.items()

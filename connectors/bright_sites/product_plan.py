@@ -56,8 +56,16 @@ def plan_product(product: Product, shown: Mapping[str, Any] | None) -> ProductPl
     """The difference between a product and what the shop shows of it, ``None`` for nothing yet.
 
     Raises:
-        ShopRejected: code ``product_incomplete`` (a new product without a price) or ``product_not_composable``.
+        ShopRejected: code ``product_incomplete`` (a new product without a price), ``sku_of_another_product`` or
+            ``product_not_composable``.
     """
+    if shown is not None and text(shown, "sku") != product.sku:
+        raise ShopRejected(
+            f"Product {product.sku!r} cannot be written: its SKU {product.skus[0]!r} belongs to the shop's product "
+            f"{text(shown, 'id')}, which is {text(shown, 'sku')!r}. Send it as a variant of that, or give it a SKU of "
+            "its own.",
+            code="sku_of_another_product",
+        )
     there = {option.name: option for option in options_of(shown)} if shown else {}
     parts = _parts(product, shown, there)
     prices = prices_of(product)

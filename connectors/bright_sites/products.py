@@ -16,7 +16,7 @@ from connectors.bright_sites.inventory_cache import InventoryCache, StockRow
 from connectors.bright_sites.paging import read_pages
 from connectors.bright_sites.product_options import options_of
 from connectors.bright_sites.product_plan import OptionPlan, ProductPlan, ValuePlan, plan_product
-from connectors.bright_sites.reading import identity, mapping, text, whole
+from connectors.bright_sites.reading import identity, text, whole
 from connectors.bright_sites.translate_products import product_from, product_summary
 from connectors.http import Caller, Operation
 from domain.errors import ShopRejected
@@ -84,10 +84,9 @@ class _Writing:
     async def put(self, operation: Operation, ids: Mapping[str, str], root: str, body: Mapping[str, Any]) -> Any:
         """One write below the product; its answer without a root, where it has one."""
         self.changed = True
-        answer = await self._caller.call(operation, ids, about=_about(self._product), body={root: dict(body)})
-        return (
-            mapping(answer, root) if isinstance(answer, Mapping) and isinstance(answer.get(root), Mapping) else answer
-        )
+        answer = await self._caller.call(operation, ids, about=_about(self._product), body={root: body})
+        inner = answer.get(root) if isinstance(answer, Mapping) else None
+        return inner if isinstance(inner, Mapping) else answer
 
     async def complete(self, plan: ProductPlan, known: Mapping[tuple[str, str], str]) -> None:
         """Options, their values, and the stock rows of new combinations. ``known`` are the ids of values."""
@@ -125,7 +124,7 @@ class _Writing:
 async def _find(caller: Caller, sku: str) -> str | None:
     """The id of the product with this very SKU: the shop's filter may look for a part of it."""
     for row in await read_pages(caller, ops.LIST_PRODUCTS, "products", {"sku": sku}):
-        if text(row, "sku").strip() == sku:
+        if text(row, "sku") == sku:
             return identity(row, "id")
     return None
 

@@ -39,7 +39,7 @@ def product_from(document: Mapping[str, Any]) -> Product:
     options = options_of(document)
     return Product(
         external_id=identity(document, "id"),
-        sku=_words(document, "sku"),
+        sku=_sku(document),
         name=_words(document, "name"),
         description=_words(document, "description") or None,
         active=document.get("active") is not False,
@@ -58,7 +58,7 @@ def product_summary(row: Mapping[str, Any], fallback: datetime) -> ProductSummar
 def _variants(document: Mapping[str, Any], options: Sequence[ShopOption]) -> Iterator[Variant]:
     base = None if document.get("base_price") in (None, "") else money(document, "base_price")
     sizes = _Sizes(document)
-    separator, sku = separator_of(document), _words(document, "sku")
+    separator, sku = separator_of(document), _sku(document)
     for chosen in _combinations(document, options):
         parts = [part for _, value in chosen if (part := value.part.replace("\0", ""))]
         price = None if base is None else base + sum(option.surcharge(value, base) for option, value in chosen)
@@ -120,6 +120,11 @@ def _updated(document: Mapping[str, Any]) -> datetime:
     if known is None:
         raise unreadable("updated_at")
     return known
+
+
+def _sku(document: Mapping[str, Any]) -> str:
+    # As it stands, blanks included: stock and orders come under the same.
+    return text(document, "sku").replace("\0", "")
 
 
 def _words(document: Mapping[str, Any], member: str) -> str:

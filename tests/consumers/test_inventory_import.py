@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from connectors.bright_sites import BrightSitesShop
 from domain.errors import ShopDown
+from domain.moments import to_micros
+from storage.tables import channel_stock
 from tests.consumers.store import PREFIX, Store
 
 
@@ -76,15 +81,24 @@ async def test_a_level_equal_to_the_one_sent_before_goes_out_where_the_shop_has_
     assert (row.state, store.shop.stock()["TEE0001-S"]) == ("done", 9)
 
 
-async def test_what_was_read_before_the_shop_confirmed_another_value_is_not_remembered(store: Store) -> None:
-    await store.run(await store.house.stock_event("TEE0001-S", 7, version=1))
+async def test_what_was_read_before_the_shop_confirmed_another_value_is_not_remembered(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await run_import(store)
     set_stock(store, "TEE0001-S", 5)
-    message = await store.house.desk.run_now("acme", "main", "inventory_import")
-    store.house.clock.advance(-60)
-    await store.house.work_off()
-    store.house.clock.advance(60)
-    assert (await store.house.delivery(message)).state == "done"
-    assert await known(store, "TEE0001-S") == 7
+    set_stock(store, "TEE0001-M", 6)
+    read = BrightSitesShop.read_stock
+
+    async def read_while_another_value_is_confirmed(shop: BrightSitesShop) -> Mapping[str, int]:
+        found = await read(shop)
+        store.house.clock.advance(1)
+        confirmed = {"quantity": 7, "confirmed_at": to_micros(store.house.clock())}
+        await store.house.execute(update(channel_stock).where(channel_stock.c.sku == "TEE0001-S").values(confirmed))
+        return found
+
+    monkeypatch.setattr(BrightSitesShop, "read_stock", read_while_another_value_is_confirmed)
+    await run_import(store)
+    assert [await known(store, sku) for sku in ("TEE0001-S", "TEE0001-M")] == [7, 6]
 
 
 async def test_a_run_that_fails_tells_nothing(store: Store) -> None:
@@ -96,15 +110,18 @@ async def test_a_run_that_fails_tells_nothing(store: Store) -> None:
     assert (await store.run_again(message)).state == "done"
 
 
-async def test_a_sku_too_long_to_be_kept_is_left_out_with_a_warning(store: Store) -> None:
+async def test_a_sku_that_cannot_be_kept_is_left_out_with_a_warning(store: Store) -> None:
     product = store.shop.memory.products[1]
     product.fields["sku"] = "x" * 130
     product.forget_rendered()
+    other = store.shop.memory.products[2]
+    other.fields["sku"] = "MUG\0"
+    other.forget_rendered()
     message = await run_import(store)
     row = await store.attempt(message)
     assert (row.level, row.code) == ("Warning", "sku_unusable")
-    assert "4 have more than 120 characters" in row.sentence and len(row.sentence) < 600
-    assert len(await told(store)) == 12
+    assert "8 cannot be kept" in row.sentence and "120 characters" in row.sentence and len(row.sentence) < 800
+    assert len(await told(store)) == 8
 
 
 @pytest.mark.parametrize("data", [{"schedule": "s-1", "due": "2026-03-01T00:00:00Z"}])

@@ -63,6 +63,14 @@ async def test_an_imported_product_is_updated_without_a_search(store: Store) -> 
     assert store.shop.memory.products[1].fields["name"] == "Best tee"
 
 
+async def test_a_sku_of_another_product_of_the_shop_is_refused_and_that_product_stays(store: Store) -> None:
+    await store.house.desk.run_now("acme", "main", "product_import")
+    await store.house.work_off()
+    row = await store.run(await send(store, {"sku": "TEE0001-S", "name": "Small tee", "price": 3}))
+    assert (row.state, row.code) == ("dead", "sku_of_another_product")
+    assert "belongs to the shop's product 1, which is 'TEE0001'" in row.sentence and writes(store) == []
+
+
 async def test_a_product_deleted_in_the_shop_is_created_anew(store: Store) -> None:
     await store.run(await send(store, CUP))
     (product,) = [each for each in store.shop.memory.products.values() if each.sku == "CUP"]
