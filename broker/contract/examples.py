@@ -41,7 +41,7 @@ _BODIES: dict[str, tuple[str, Example]] = {
         "oms",
         {"sku": "MUG-BLUE", "warehouse": "main", "total": 40, "allocated": 3, "version": 117},
     ),
-    "product.changed": ("oms", {"product": {"sku": "MUG-BLUE", "name": "Mug, blue", "weight_g": 340}}),
+    "product.changed": ("oms", {"product": {"sku": "MUG-BLUE", "name": "Mug, blue", "price": "9.50", "weight_g": 340}}),
 }
 _SUBJECTS = {
     "stock.changed": "MUG-BLUE",

@@ -17,7 +17,7 @@ from connectors.bright_sites.reading import money, rows, text
 from connectors.bright_sites.translate_products import LENGTH_UNIT, WEIGHT_UNIT, chosen_ids
 from domain.errors import ShopRejected
 from domain.products import Product, Variant
-from domain.units import from_grams, from_millimetres
+from domain.units import PLACES, from_grams, from_millimetres
 
 _SIZES = {"length": "length_mm", "width": "width_mm", "height": "height_mm"}
 _KINDS = {"size": "size", "color": "color", "colour": "color"}
@@ -95,7 +95,7 @@ def _fields(product: Product, prices: Prices, shown: Mapping[str, Any] | None) -
     changed |= {
         name: float(value)
         for name, value in wanted.items()
-        if shown.get(name) in (None, "") or money(shown, name) != value
+        if shown.get(name) in (None, "") or round(money(shown, name), PLACES) != value
     }
     if "active" in said and (shown.get("active") is not False) is not product.active:
         changed["active"] = product.active

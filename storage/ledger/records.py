@@ -43,7 +43,6 @@ def remember(connection: Connection, told: Sequence[tuple[Channel, Sequence[Reco
     for channel, record in each:
         if not isinstance(record, OF_THE_SHOP):
             found[type(record)].append(_record_row(channel, record, now))
-    remember_shop(connection, each)
     if rows := found.get(OrderRecord):
         _ORDERS.run(connection, _last_of(rows, ("channel_id", "external_order_id"), newest="updated_at"))
     if rows := found.get(CursorMoved):
@@ -52,6 +51,7 @@ def remember(connection: Connection, told: Sequence[tuple[Channel, Sequence[Reco
         _SHIPMENTS.run(connection, _last_of(rows, ("channel_id", "shipment_id")))
     if rows := found.get(ConfirmedStock):
         _STOCK.run(connection, _last_of(rows, ("channel_id", "sku")))
+    remember_shop(connection, each)
 
 
 def _record_row(channel: Channel, record: _Plain, now: int) -> dict[str, Any]:
@@ -170,10 +170,7 @@ def announce(connection: Connection, told: Sequence[tuple[Verdict, Channel]], no
         _OUTBOX.run(connection, rows)
 
 
-_OUTBOX = BulkInsert(
-    outbox,
-    ("id", "account_id", "channel", "type", "routing_key", "body", "created_at"),
-)
+_OUTBOX = BulkInsert(outbox, ("id", "account_id", "channel", "type", "routing_key", "body", "created_at"))
 
 
 def _announcement(told: Announcement, verdict: Verdict, channel: Channel, now: int) -> dict[str, Any]:

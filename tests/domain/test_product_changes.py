@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from broker.contract import examples
 from domain.errors import InputError
 from domain.product_changes import changed_product
 from domain.products import Variant
@@ -35,6 +36,11 @@ def test_a_product_without_variants_is_its_only_variant() -> None:
     product = changed_product({"sku": "MUG-BLUE", "name": "Mug, blue", "weight_g": 340, "price": 4.1}, AT)
     assert product.variants == (Variant(sku="MUG-BLUE", weight_g=Decimal(340), price=Decimal("4.1")),)
     assert (product.options, product.updated_at) == ({}, AT)
+
+
+def test_the_published_example_is_a_product() -> None:
+    product = changed_product(examples()["product.changed"]["data"]["product"], AT)
+    assert (product.skus, product.variants[0].price) == (("MUG-BLUE",), Decimal("9.50"))
 
 
 def test_options_are_what_the_variants_name_where_the_product_lists_none() -> None:

@@ -138,6 +138,15 @@ async def test_only_what_differs_is_written(bench: Bench) -> None:
     assert {each.price for each in (await read_back(bench, saved)).variants} == {Decimal("9.5"), Decimal(12)}
 
 
+@pytest.mark.parametrize("weight", ["0.3", "0.0001", "12.3456", "0.333333333", "1234.5"])
+async def test_a_product_written_back_as_it_was_read_changes_nothing(bench: Bench, weight: str) -> None:
+    for external_id, memory in bench.sandbox.shop.memory.products.items():
+        memory.fields.update(weight=Decimal(weight), length=Decimal("11.75"), description="Soft.")
+        product = await bench.shop.read_product(str(external_id))
+        assert not (await bench.shop.update_product(str(external_id), product)).changed
+    assert writes(bench) == []
+
+
 async def test_what_the_product_does_not_say_stays(bench: Bench) -> None:
     saved = await bench.shop.create_product(new_product(description="Soft.", active=False))
     bare = new_product(variants=tuple(each.model_copy(update={"price": None}) for each in variants(weight=None)))
