@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from broker.handling import Run
 from domain.errors import ShopRejected
-from domain.events import REST
+from domain.events import REMAINDER
 from domain.moments import iso
 from domain.outcomes import Announcement, Counts, CursorMoved, Done, Effects, FollowUp, Outcome
 from domain.products import (
@@ -73,7 +73,7 @@ async def product_import(run: Run) -> Outcome:
             effects.counts,
             (*effects.records, *((CursorMoved(JOB, moved),) if moved else ())),
             effects.announcements,
-            (_for_the_rest(run, began),) if rest else (),
+            (_for_the_remainder(run, began),) if rest else (),
         ),
         len(rest),
     )
@@ -153,8 +153,8 @@ def _moved(
     return reached if cursor is None else max(cursor, reached)
 
 
-def _for_the_rest(run: Run, began: datetime) -> FollowUp:
-    data = {"schedule": REST, "due": iso(began)}
+def _for_the_remainder(run: Run, began: datetime) -> FollowUp:
+    data = {"schedule": REMAINDER, "due": iso(began)}
     return FollowUp(f"tick.{JOB}", f"{run.channel.id}/{JOB}/{run.item.delivery.id}", data)
 
 

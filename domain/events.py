@@ -98,7 +98,7 @@ class ProductChanged(Payload):
         return named if isinstance(named, str) else ""
 
 
-REST = "rest"
+REMAINDER = "remainder"
 """The schedule that a tick names which a run itself asked for: there was too much for one run."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from domain.events import REST
+from domain.events import REMAINDER
 from domain.outcomes import Effects, FollowUp, Record
 from domain.products import ProductLink, ProductRecord, ProductSeen
 from domain.stock import ConfirmedStock, SeenStock
@@ -86,7 +86,7 @@ async def test_stock_a_shop_showed_never_replaces_what_it_confirmed_later(site: 
 async def test_a_tick_that_a_run_asks_for_stands_behind_it_and_another_is_skipped(site: Site) -> None:
     await site.admit(tick("product_import"))
     claim = await site.take()
-    follow_up = FollowUp("tick.product_import", "rest-1", {"schedule": REST, "due": "2026-03-02T12:00:00Z"})
+    follow_up = FollowUp("tick.product_import", "remainder-1", {"schedule": REMAINDER, "due": "2026-03-02T12:00:00Z"})
     await site.settle(claim, lambda each: done(each, Effects(follow_ups=(follow_up,))))
     (overlap,) = await site.admit(tick("product_import"))
     assert overlap.jobs == ()
