@@ -71,7 +71,11 @@ async def product_import(run: Run) -> Outcome:
         problems,
         Effects(
             effects.counts,
-            (*effects.records, *((CursorMoved(JOB, moved),) if moved else ())),
+            (
+                *effects.records,
+                *_left_out(chosen, read, effects, began),
+                *((CursorMoved(JOB, moved),) if moved else ()),
+            ),
             effects.announcements,
             (_for_the_remainder(run, began),) if rest else (),
         ),
@@ -134,6 +138,17 @@ async def _effects(run: Run, read: _Read, began: datetime) -> tuple[Effects, lis
     return Effects(counts, tuple(records), tuple(announcements)), [*unusable, *duplicates]
 
 
+def _left_out(chosen: Sequence[ProductSummary], read: _Read, effects: Effects, began: datetime) -> list[ProductRecord]:
+    """Empty records of the products that nothing came of: until they change they are not read, nor told of, again.
+
+    Without them, a run that leaves too much for one would find the same products at its front for ever.
+    """
+    kept = {record.external_id for record in effects.records if isinstance(record, ProductRecord)}
+    times = {each.external_id: each.updated_at for each in chosen}
+    times |= {each.external_id: each.updated_at for each in read.products}
+    return [ProductRecord(name, at, began, {}, ()) for name, at in times.items() if name not in kept]
+
+
 def _skus(products: Sequence[Product]) -> list[str]:
     return list(dict.fromkeys(sku for product in products for sku in product.skus))
 
@@ -170,7 +185,10 @@ def _done(passed: int, read: _Read, problems: Sequence[SkuProblem], effects: Eff
         )
     if read.failed:
         reason = next(iter(read.failed.values())).sentence
-        sentences.append(f"{len(read.failed)} products could not be read: {_listed(list(read.failed))}. {reason}")
+        sentences.append(
+            f"{len(read.failed)} products could not be read: {_listed(list(read.failed))}. {reason} "
+            "They are read again when they change in the shop."
+        )
     code = "sku_left_out" if problems else "partly_failed" if read.failed else "ok"
     return Done(" ".join(sentences), code, bool(problems or read.failed), effects)
 

@@ -78,7 +78,7 @@ class ProductSeen:
 @dataclass(frozen=True, slots=True)
 class ProductRecord:
     """What Towpath remembers of an imported product: the newest document by ``updated_at`` wins. ``read_at`` is when
-    the run that read it began.
+    the run that read it began. The document is empty where nothing could be imported of that state.
     """
 
     external_id: str

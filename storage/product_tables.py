@@ -22,7 +22,7 @@ products = Table(
     Column("updated_at", Micros, nullable=False),
     Column("recorded_at", Micros, nullable=False),
 )
-"""``recorded_at`` is when the run began that read this state."""
+"""``recorded_at`` is when the run began that read this state; ``document`` is empty where nothing came of it."""
 
 product_skus = Table(
     "product_skus",

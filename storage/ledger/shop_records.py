@@ -102,10 +102,10 @@ def seen_products(connection: Connection, channel_id: str, external_ids: Sequenc
 
 
 def product_documents(connection: Connection, channel_id: str, external_ids: Sequence[str]) -> dict[str, Any]:
-    """The canonical document of each recorded product."""
+    """The canonical document of each recorded product; those of which nothing could be imported are left out."""
     query = select(products.c.external_id, products.c.document)
     query = query.where(products.c.channel_id == channel_id, products.c.external_id.in_(external_ids))
-    return {name: document for name, document in connection.execute(query)}
+    return {name: document for name, document in connection.execute(query) if document}
 
 
 def sku_holders(connection: Connection, channel_id: str, skus: Sequence[str]) -> dict[str, str]:

@@ -126,6 +126,7 @@ async def test_a_duplicate_sku_is_left_out_with_one_warning_that_lists_it_and_th
     store.house.clock.advance(3600)
     rename(store, 2, shown(store)[1].sku)
     edit(store, 3, name="Fine")
+    store.house.clock.advance(60)
     message = await run_import(store)
     row = await store.attempt(message)
     assert (row.outcome, row.level, row.code) == ("Done", "Warning", "sku_left_out")
@@ -134,6 +135,9 @@ async def test_a_duplicate_sku_is_left_out_with_one_warning_that_lists_it_and_th
     assert "4 SKUs were left out" in row.sentence and "all others are imported" in row.sentence
     assert (await told(store))[5:] == ["Fine"]
     assert await holder(store, "TEE0001-S") == "1"
+    store.shop.ledger.calls.clear()
+    await run_import(store)
+    assert store.calls() == ["GET /products"]
     assert len([each for each in await store.house.logs() if each.level == "Warning"]) == 1
 
 
@@ -199,6 +203,31 @@ async def test_too_many_products_for_one_run_are_read_by_others_that_follow_at_o
     assert len(await told(store)) == len(set(await told(store))) == 10
     newest = max(each.updated_at for each in shown(store).values())
     assert await store.house.memory.cursor(store.house.channel_id, "product_import") == newest
+
+
+async def test_products_of_which_nothing_comes_hold_up_no_other_and_are_read_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.shop.reset(replace(store.shop.settings, products=10, supplier_managed=0))
+    monkeypatch.setattr(sys.modules["consumers.product_import"], "MOST_PER_RUN", 2)
+    store.fault("error_body", path="/products/(1|10|2)$", message="broken", times=None)
+    store.fault("html", path="/products/3$", status=404, times=None)
+    rename(store, 5, shown(store)[4].sku)
+    shown(store)[5].updated_at = shown(store)[4].updated_at
+    await run_import(store)
+    await run_import(store)
+    assert sorted(await told(store)) == sorted(shown(store)[each].fields["name"] for each in (4, 6, 7, 8, 9))
+    reads = [call for call in store.calls() if call != "GET /products"]
+    assert len(reads) == len({*reads}) == 10
+
+
+async def test_a_product_that_could_not_be_read_is_imported_once_it_changes(store: Store) -> None:
+    store.fault("error_body", path="/products/2$", message="broken")
+    await run_import(store)
+    store.house.clock.advance(3600)
+    edit(store, 2, name="Readable")
+    await run_import(store)
+    assert (await told(store))[4:] == ["Readable"]
 
 
 async def test_a_tick_of_the_timer_does_the_same(store: Store) -> None:
