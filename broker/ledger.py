@@ -16,6 +16,7 @@ from domain.errors import InputError
 from domain.events import Payload
 from domain.mappings import KnownCarriers, Missing
 from domain.outcomes import Counts, Effects
+from domain.products import ProductSeen
 from domain.states import DeliveryState, LaneKind
 from domain.stock import StockLevel
 from domain.synclog import ApiCall, Level, Trigger
@@ -253,6 +254,15 @@ class Memory(Protocol):
 
     async def confirmed_stock(self, channel_id: str, skus: Sequence[str] | None) -> Mapping[str, int]:
         """SKU → quantity the shop last confirmed."""
+
+    async def products_seen(self, channel_id: str, external_ids: Sequence[str]) -> Mapping[str, ProductSeen]:
+        """Which state of each product is recorded; unknown ones are left out."""
+
+    async def product_documents(self, channel_id: str, external_ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """The canonical document of each recorded product; unknown ones are left out."""
+
+    async def sku_holders(self, channel_id: str, skus: Sequence[str]) -> Mapping[str, str]:
+        """SKU → the shop's id of the product that has it, as it was last imported or exported."""
 
     async def cursor(self, channel_id: str, job_type: str) -> datetime | None:
         """Up to where the last successful import read."""

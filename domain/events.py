@@ -11,6 +11,8 @@ from domain.envelope import Envelope, explain
 from domain.errors import MalformedEvent, UnknownName
 from domain.fields import Moment, Version, Whole, YesNo
 from domain.orders import Order
+from domain.products import Product
+from domain.stock import StockImported
 
 CONTRACT_VERSION = "1"
 """Version of the published schemas; a changed schema needs a new one."""
@@ -89,6 +91,16 @@ class ProductChanged(Payload):
 
     product: dict[str, Any]
 
+    @property
+    def sku(self) -> str:
+        """The product's own SKU; empty where it has none or one that is no text."""
+        named = self.product.get("sku")
+        return named if isinstance(named, str) else ""
+
+
+REMAINDER = "remainder"
+"""The schedule that a tick names which a run itself asked for: there was too much for one run."""
+
 
 class Tick(Payload):
     """``tick.<job_type>``: a schedule is due."""
@@ -137,7 +149,11 @@ class AnnouncedType:
 
 ANNOUNCED_TYPES: dict[str, AnnouncedType] = {
     entry.name: entry
-    for entry in (AnnouncedType("order.imported", Order, "An order of a shop was read and recorded."),)
+    for entry in (
+        AnnouncedType("order.imported", Order, "An order of a shop was read and recorded."),
+        AnnouncedType("product.imported", Product, "A product of a shop is new or changed, and recorded."),
+        AnnouncedType("stock.imported", StockImported, "The stock of a SKU in a shop is not what was known of it."),
+    )
 }
 
 
@@ -174,7 +190,11 @@ def payload_of(envelope: Envelope) -> Payload:
 
 
 def business_key(envelope: Envelope, payload: Payload) -> str:
-    """What a person would search by: the order number, SKU or schedule; else the envelope's ``subject``."""
+    """What a person would search by: the order number, SKU or schedule; else the envelope's ``subject``, and of a
+    product without one its SKU.
+    """
     field = event_type(envelope.type).business_key
     value = getattr(payload, field, None) if field else None
-    return str(value) if value is not None else (envelope.subject or "")
+    if value is not None:
+        return str(value)
+    return envelope.subject or (payload.sku if isinstance(payload, ProductChanged) else "")

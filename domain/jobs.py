@@ -7,7 +7,7 @@ from typing import Literal
 
 from domain.envelope import Envelope
 from domain.errors import UnknownName
-from domain.events import Payload, StockChanged, Tick
+from domain.events import Payload, ProductChanged, StockChanged, Tick
 from domain.states import LaneKind
 
 Effect = Literal["keyed", "referenced", "set", "read"]
@@ -20,7 +20,8 @@ class JobType:
     """One consumer: its name, what it listens to, its direction, its lanes and its safety.
 
     ``lane`` is the kind of line its deliveries stand in; ``subject`` names the lane: all jobs of one order
-    share the lane of that order, all stock of a channel shares one bulk lane.
+    share the lane of that order, all of one product share the lane of that product, all stock of a channel shares one
+    bulk lane.
     """
 
     name: str
@@ -28,7 +29,7 @@ class JobType:
     listens: tuple[str, ...]
     direction: Literal["channel to OMS", "OMS to channel"]
     lane: LaneKind
-    subject: Literal["order", "stock"]
+    subject: Literal["order", "stock", "product"]
     effect: Effect
     scheduled: bool = True
 
@@ -56,6 +57,18 @@ JOB_TYPES: dict[str, JobType] = {
         JobType(
             "inventory_export", "Export inventory", ("stock.changed",),
             "OMS to channel", LaneKind.BULK, "stock", "set",
+        ),
+        JobType(
+            "inventory_import", "Import inventory", (),
+            "channel to OMS", LaneKind.FIFO, "stock", "read",
+        ),
+        JobType(
+            "product_import", "Import products", (),
+            "channel to OMS", LaneKind.FIFO, "product", "read",
+        ),
+        JobType(
+            "product_export", "Export products", ("product.changed",),
+            "OMS to channel", LaneKind.FIFO, "product", "referenced",
         ),
     )
 }  # fmt: skip
@@ -92,8 +105,8 @@ def place_of(job: JobType, channel_id: str, payload: Payload, key: str) -> Place
     """The lane of a delivery.
 
     Orders: one FIFO lane per channel and order number, shared by all jobs. Stock: one bulk lane per channel,
-    in which changes of the same SKU and warehouse are one, and so are ticks. Other ticks: one lane per
-    channel and job.
+    in which changes of the same SKU and warehouse are one, and so are ticks. Products: one FIFO lane per channel and
+    product. Other ticks: one lane per channel and job.
     """
     if isinstance(payload, Tick):
         if job.lane is LaneKind.BULK:
@@ -101,6 +114,8 @@ def place_of(job: JobType, channel_id: str, payload: Payload, key: str) -> Place
         return Place(f"{channel_id}/tick/{job.name}", LaneKind.FIFO)
     if isinstance(payload, StockChanged):
         return Place(f"{channel_id}/stock", LaneKind.BULK, f"{payload.sku}\x1f{payload.warehouse}", payload.version)
+    if isinstance(payload, ProductChanged):
+        return Place(f"{channel_id}/product/{(payload.sku or key)[:200]}", LaneKind.FIFO)
     return Place(f"{channel_id}/order/{key}", LaneKind.FIFO)
 
 

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from domain.mappings import Missing
 from domain.orders import OrderRecord
+from domain.products import ProductLink, ProductRecord
 from domain.shipments import SentShipment
-from domain.stock import ConfirmedStock
+from domain.stock import ConfirmedStock, SeenStock
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class CursorMoved:
     until: datetime
 
 
-Record = OrderRecord | SentShipment | ConfirmedStock | CursorMoved
+Record = OrderRecord | SentShipment | ConfirmedStock | SeenStock | ProductRecord | ProductLink | CursorMoved
 """What a handler may ask the settle to remember, in the same transaction as its outcome."""
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from domain.channels import Channel
 from domain.errors import ShopError
 from domain.orders import Order, OrderSummary
+from domain.products import Product, ProductSummary, SavedProduct
 from domain.shipments import Parcel, ShopShipment
 from domain.synclog import ApiCall
 
@@ -96,6 +97,24 @@ class Shop(Protocol):
 
     async def read_stock(self) -> Mapping[str, int]:
         """The shop's quantity of every SKU it has."""
+
+    async def list_products(self, since: datetime | None, until: datetime) -> Sequence[ProductSummary]:
+        """Products whose ``updated_at`` lies in the window, each once; all where ``since`` is ``None``."""
+
+    async def read_product(self, external_id: str) -> Product:
+        """The product in canonical form; ShopRejected(code ``product_unknown``) where there is none."""
+
+    async def create_product(self, product: Product) -> SavedProduct:
+        """Create a product with options and variants; safe to repeat: it is looked up by its SKU first, and what is
+        there is completed as :meth:`update_product` does.
+        """
+
+    async def update_product(self, external_id: str, product: Product) -> SavedProduct:
+        """Bring a product to what ``product`` says of it (absolute set of what differs: safe to repeat).
+
+        What it does not say stays; options and values that it does not name are not deleted. Raises
+        ``ShopRejected(code="product_unknown")`` where there is none.
+        """
 
     async def check(self) -> ConnectionCheck:
         """Whether shop and token work, without changing anything."""

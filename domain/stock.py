@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from pydantic import BaseModel, ConfigDict
+
 PACE_SECONDS = 0.75
 """From the first change that a channel's stock is in for to the next time it is sent: what comes in between is sent
 with it. A hot SKU still moves at least every second.
@@ -33,6 +35,28 @@ class ConfirmedStock:
 
     sku: str
     quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeenStock:
+    """The quantity a shop showed for a SKU. What it confirmed after ``seen_at`` stands against it."""
+
+    sku: str
+    quantity: int
+    seen_at: datetime
+
+
+class StockImported(BaseModel):
+    """``stock.imported``: a shop shows another quantity of a SKU than was known. ``previous`` is what it confirmed or
+    showed before; ``None`` the first time.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    sku: str
+    quantity: int
+    previous: int | None
+    seen_at: datetime
 
 
 def is_newer(candidate: tuple[int | None, int], known: tuple[int | None, int]) -> bool:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Index, String, Table, UniqueConstraint, text
+from sqlalchemy import JSON, Column, Index, String, Table, UniqueConstraint, text
 
 from storage.metadata import metadata
-from storage.tables import Id, key_text
-
-Micros = BigInteger
+from storage.tables import Id, Micros, key_text
 
 mappings = Table(
     "mappings",

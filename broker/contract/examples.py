@@ -6,10 +6,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from pydantic import BaseModel
+
 from broker.contract.schemas import event_names
 from domain.envelope import Envelope
-from domain.events import TICK_PREFIX
+from domain.events import ANNOUNCED_TYPES, TICK_PREFIX
 from domain.orders import Address, Adjustment, Contact, Order, OrderLine, OrderStatus
+from domain.products import Product, Variant
+from domain.stock import StockImported
 
 Example = dict[str, Any]
 
@@ -37,9 +41,14 @@ _BODIES: dict[str, tuple[str, Example]] = {
         "oms",
         {"sku": "MUG-BLUE", "warehouse": "main", "total": 40, "allocated": 3, "version": 117},
     ),
-    "product.changed": ("oms", {"product": {"sku": "MUG-BLUE", "name": "Mug, blue", "weight_g": 340}}),
+    "product.changed": ("oms", {"product": {"sku": "MUG-BLUE", "name": "Mug, blue", "price": "9.50", "weight_g": 340}}),
 }
-_SUBJECTS = {"stock.changed": "MUG-BLUE", "product.changed": "MUG-BLUE"}
+_SUBJECTS = {
+    "stock.changed": "MUG-BLUE",
+    "product.changed": "MUG-BLUE",
+    "product.imported": "MUG",
+    "stock.imported": "MUG-BLUE",
+}
 
 
 def examples() -> dict[str, Example]:
@@ -66,9 +75,40 @@ def _event(at: int, name: str) -> Example:
 def _body(name: str) -> tuple[str, Example]:
     if name.startswith(TICK_PREFIX):
         return "towpath/timer", {"schedule": "bright-main-every-15m", "due": "2026-03-02T15:00:00Z"}
-    if name == "order.imported":
-        return "towpath/bright-main", _order().model_dump(mode="json")
+    if name in ANNOUNCED_TYPES:
+        return "towpath/bright-main", _announced()[name].model_dump(mode="json")
     return _BODIES[name]
+
+
+def _announced() -> dict[str, BaseModel]:
+    return {
+        "order.imported": _order(),
+        "product.imported": _product(),
+        "stock.imported": StockImported(
+            sku="MUG-BLUE", quantity=37, previous=40, seen_at=datetime(2026, 3, 2, 15, 4, 5, tzinfo=UTC)
+        ),
+    }
+
+
+def _product() -> Product:
+    return Product(
+        external_id="71",
+        sku="MUG",
+        name="Mug",
+        description="A mug for tea and other things.",
+        options={"Color": ("Blue", "Red")},
+        variants=tuple(
+            Variant(
+                sku=f"MUG-{colour.upper()}",
+                options={"Color": colour},
+                price=price,
+                weight_g=Decimal("340.194"),
+                height_mm=Decimal("101.6"),
+            )
+            for colour, price in (("Blue", Decimal("9.5")), ("Red", Decimal("9.75")))
+        ),
+        updated_at=datetime(2026, 3, 2, 15, 1, tzinfo=UTC),
+    )
 
 
 def _order() -> Order:

@@ -45,9 +45,10 @@ def schemas() -> dict[str, Schema]:
 
 def plain(schema: Schema) -> Schema:
     """The schema with the mark-up of docstrings taken out of its descriptions."""
-    read = re.sub(r"(:\w+:)?``?([^`]+)``?", r"`\2`", schema.get("description", ""))
     parts = {name: plain(value) if isinstance(value, dict) else value for name, value in schema.items()}
-    return parts | ({"description": read} if isinstance(schema.get("description"), str) else {})
+    if isinstance(said := schema.get("description"), str):
+        parts["description"] = re.sub(r"(:\w+:)?``?([^`]+)``?", r"`\2`", said)
+    return parts
 
 
 def payload_name(event: str) -> str:

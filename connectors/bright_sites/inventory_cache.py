@@ -63,6 +63,11 @@ class InventoryCache:
         self._rows = fresh
         self._read_at = self._tried_at = self._monotonic()
 
+    def add(self, row: StockRow) -> None:
+        """Take in a row that was just made, so that its SKU is found without a full reading."""
+        if self._read_at is not None:
+            self._rows.setdefault(row.sku, row)
+
     def forget(self, sku: str) -> None:
         """Drop a row the shop no longer has where it was."""
         self._rows.pop(sku, None)

@@ -16,7 +16,7 @@ def unreadable(member: str) -> ShopRejected:
     """The error of a document whose ``member`` is missing or makes no sense; the value itself is not told."""
     return ShopRejected(
         f"The shop's document cannot be read: {member} is missing or has an unexpected form. "
-        "Look at the order in the shop's admin, then replay.",
+        "Look at it in the shop's admin, then replay.",
         code="unreadable_answer",
     )
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from connectors.bright_sites import checking, orders, shipments, stock
+from connectors.bright_sites import checking, orders, products, shipments, stock
 from connectors.bright_sites.channel_state import ChannelState
 from connectors.bright_sites.translate import order_from
 from connectors.http import Caller
 from domain.orders import Order, OrderSummary
 from domain.ports import CancelResult, ConnectionCheck, StockResult
+from domain.products import Product, ProductSummary, SavedProduct
 from domain.shipments import Parcel, ShopShipment
 
 
@@ -66,6 +67,22 @@ class BrightSitesShop:
     async def read_stock(self) -> Mapping[str, int]:
         """The quantity of every SKU: one call per 500."""
         return await stock.read_stock(self._caller, self._state.inventory)
+
+    async def list_products(self, since: datetime | None, until: datetime) -> Sequence[ProductSummary]:
+        """Products updated in the window, each once: one call per 500."""
+        return await products.list_products(self._caller, since, until)
+
+    async def read_product(self, external_id: str) -> Product:
+        """The product with options and variants, without images: one call."""
+        return await products.read_product(self._caller, external_id)
+
+    async def create_product(self, product: Product) -> SavedProduct:
+        """Look for the SKU, then create: for S sizes and C colours 2 + 2 + (S + C) + S * C calls. Safe to repeat."""
+        return await products.create_product(self._caller, self._state.inventory, product)
+
+    async def update_product(self, external_id: str, product: Product) -> SavedProduct:
+        """Read, then set what differs: one call and one for each part that differs. Safe to repeat."""
+        return await products.update_product(self._caller, self._state.inventory, external_id, product)
 
     async def check(self) -> ConnectionCheck:
         """Whether shop and token work and the token may write: two calls, nothing changed."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from broker.ledger import Incoming
 from domain.channels import Channel
-from domain.events import Payload, ShipmentCreated, StockChanged, Tick, business_key
+from domain.events import REMAINDER, Payload, ShipmentCreated, StockChanged, Tick, business_key
 from domain.ids import new_id
 from domain.jobs import JobType, Place, jobs_for, place_of
 from domain.moments import to_micros
@@ -69,7 +69,10 @@ def _is_urgent(payload: Payload, channel: Channel) -> bool:
 
 
 def _skips(incoming: Incoming, place: Place) -> bool:
-    return isinstance(incoming.payload, Tick) and place.coalesce_key is None and incoming.trigger is not Trigger.REPLAY
+    """Whether it is a tick that a run still going on makes needless; what that run itself asked for is not."""
+    if not isinstance(incoming.payload, Tick) or incoming.payload.schedule == REMAINDER:
+        return False
+    return place.coalesce_key is None and incoming.trigger is not Trigger.REPLAY
 
 
 def _delivery_row(row: dict[str, Any], job: JobType, channel: Channel, place: Place) -> dict[str, Any]:

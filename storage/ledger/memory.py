@@ -12,11 +12,13 @@ from broker.ledger import ParcelPast
 from domain.channels import Channel
 from domain.mappings import KnownCarriers
 from domain.moments import from_micros
+from domain.products import ProductSeen
 from domain.stock import StockLevel
 from storage.bulk import Fixed, Statement, as_json, looked_up, values_of
 from storage.database import Database
 from storage.gather import Gathered
 from storage.ledger.parcels import parcel_pasts
+from storage.ledger.shop_records import product_documents, seen_products, sku_holders
 from storage.mappings.overview import known_carriers
 from storage.sql import chunks
 from storage.tables import channel_stock, cursors, deliveries, orders, shipments, stock_levels
@@ -98,6 +100,23 @@ class SqlMemory:
             return {sku: quantity for sku, quantity in _STOCK.run(connection, values=as_json(skus), channel=channel_id)}
 
         return await self._database.aread(work)
+
+    async def products_seen(self, channel_id: str, external_ids: Sequence[str]) -> Mapping[str, ProductSeen]:
+        """Which state of each product is recorded; unknown ones are left out."""
+        return await self._database.aread(lambda connection: seen_products(connection, channel_id, external_ids))
+
+    async def product_documents(self, channel_id: str, external_ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """The canonical document of each recorded product."""
+
+        def work(connection: Connection) -> dict[str, Any]:
+            parts = (product_documents(connection, channel_id, part) for part in chunks(external_ids))
+            return {name: document for part in parts for name, document in part.items()}
+
+        return await self._database.aread(work)
+
+    async def sku_holders(self, channel_id: str, skus: Sequence[str]) -> Mapping[str, str]:
+        """SKU to the shop's id of the product that has it."""
+        return await self._database.aread(lambda connection: sku_holders(connection, channel_id, skus))
 
     async def cursor(self, channel_id: str, job_type: str) -> datetime | None:
         """Up to where the last successful import read."""

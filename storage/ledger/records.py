@@ -19,6 +19,7 @@ from domain.outcomes import Announcement, CursorMoved, Record
 from domain.shipments import SentShipment
 from domain.stock import ConfirmedStock, StockLevel
 from storage.bulk import BulkInsert
+from storage.ledger.shop_records import OF_THE_SHOP, remember_shop
 from storage.sql import chunks
 from storage.tables import (
     call_counts,
@@ -32,13 +33,15 @@ from storage.tables import (
 )
 
 _ANNOUNCING = 7_203_517_002
+_Plain = OrderRecord | CursorMoved | SentShipment | ConfirmedStock
 
 
 def remember(connection: Connection, told: Sequence[tuple[Channel, Sequence[Record]]], now: int) -> None:
     """Write the records of many outcomes; older states never overwrite newer ones."""
     found: dict[type, list[dict[str, Any]]] = defaultdict(list)
-    for channel, records in told:
-        for record in records:
+    each = [(channel, record) for channel, records in told for record in records]
+    for channel, record in each:
+        if not isinstance(record, OF_THE_SHOP):
             found[type(record)].append(_record_row(channel, record, now))
     if rows := found.get(OrderRecord):
         _ORDERS.run(connection, _last_of(rows, ("channel_id", "external_order_id"), newest="updated_at"))
@@ -48,9 +51,10 @@ def remember(connection: Connection, told: Sequence[tuple[Channel, Sequence[Reco
         _SHIPMENTS.run(connection, _last_of(rows, ("channel_id", "shipment_id")))
     if rows := found.get(ConfirmedStock):
         _STOCK.run(connection, _last_of(rows, ("channel_id", "sku")))
+    remember_shop(connection, each)
 
 
-def _record_row(channel: Channel, record: Record, now: int) -> dict[str, Any]:
+def _record_row(channel: Channel, record: _Plain, now: int) -> dict[str, Any]:
     if isinstance(record, OrderRecord):
         return {
             "channel_id": channel.id,
@@ -166,10 +170,7 @@ def announce(connection: Connection, told: Sequence[tuple[Verdict, Channel]], no
         _OUTBOX.run(connection, rows)
 
 
-_OUTBOX = BulkInsert(
-    outbox,
-    ("id", "account_id", "channel", "type", "routing_key", "body", "created_at"),
-)
+_OUTBOX = BulkInsert(outbox, ("id", "account_id", "channel", "type", "routing_key", "body", "created_at"))
 
 
 def _announcement(told: Announcement, verdict: Verdict, channel: Channel, now: int) -> dict[str, Any]:

@@ -26,6 +26,9 @@ COMMANDS = {
     ("consume", "order_update"),
     ("consume", "shipment_export"),
     ("consume", "inventory_export"),
+    ("consume", "inventory_import"),
+    ("consume", "product_import"),
+    ("consume", "product_export"),
 }
 
 

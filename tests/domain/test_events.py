@@ -63,9 +63,14 @@ def test_each_type_has_its_payload_and_business_key(type: str) -> None:
     assert business_key(said, payload) == key
 
 
-def test_without_a_subject_a_product_has_no_business_key() -> None:
+def test_without_a_subject_and_a_sku_a_product_has_no_business_key() -> None:
     said = envelope("product.changed", {"product": {}})
     assert business_key(said, payload_of(said)) == ""
+
+
+def test_without_a_subject_the_business_key_of_a_product_is_its_sku() -> None:
+    said = envelope("product.changed", {"product": {"sku": "MUG"}})
+    assert business_key(said, payload_of(said)) == "MUG"
 
 
 @pytest.mark.parametrize("type", GOOD)

@@ -31,8 +31,8 @@ def test_every_job_listens_to_events_that_exist_and_is_found_by_them() -> None:
 
 
 def test_an_event_that_no_job_takes_finds_none() -> None:
-    assert jobs_for("product.changed") == ()
-    assert jobs_for("tick.product_import") == ()
+    assert jobs_for("order.imported") == ()
+    assert jobs_for("tick.tea_break") == ()
 
 
 def test_an_unknown_job_is_refused_and_the_known_ones_are_told() -> None:
@@ -61,6 +61,20 @@ def test_another_order_or_channel_has_another_lane(first: tuple[str, str], secon
         for channel, key in (first, second)
     ]
     assert (lanes[0] == lanes[1]) == (first == second)
+
+
+def test_changes_of_one_product_share_its_lane_whatever_their_subject() -> None:
+    one = place("product_export", "product.changed", {"product": {"sku": "MUG", "name": "Mug"}}, key="a subject")
+    other = place("product_export", "product.changed", {"product": {"sku": "MUG"}}, key="MUG")
+    assert one == other == Place("ch-1/product/MUG", LaneKind.FIFO)
+    without = place("product_export", "product.changed", {"product": {"sku": 7}}, key="a subject")
+    assert without.lane == "ch-1/product/a subject"
+    assert len(place("product_export", "product.changed", {"product": {"sku": "x" * 999}}).lane) < 300
+
+
+@pytest.mark.parametrize("job", ["product_import", "product_export", "inventory_import"])
+def test_ticks_of_products_and_of_reading_stock_have_a_lane_of_their_own(job: str) -> None:
+    assert place(job, f"tick.{job}", TICK) == Place(f"ch-1/tick/{job}", LaneKind.FIFO)
 
 
 def test_all_stock_of_a_channel_shares_one_bulk_lane() -> None:

@@ -16,7 +16,7 @@ from domain.events import payload_of
 from domain.synclog import Trigger
 from storage.tables import accounts, deliveries, lanes, messages, orders, rejections
 from tests.storage.conftest import Opened
-from tests.storage.support import Site, done, incoming, order, stock, tick
+from tests.storage.support import Site, done, order, stock, tick
 
 
 async def test_an_event_becomes_a_message_with_its_body_unchanged_and_a_delivery(site: Site) -> None:
@@ -168,9 +168,9 @@ def _hold_order(site: Site, number: str, channel: str) -> None:
 
 
 async def test_an_event_nobody_listens_to_is_kept_without_deliveries(site: Site) -> None:
-    (answer,) = await site.admit(incoming("product.changed", {"product": {}}, subject="P-1"))
+    (answer,) = await site.admit(tick("tea_break"))
     assert (answer.error, answer.deliveries) == (None, 0)
-    assert [row.business_key for row in site.rows(messages)] == ["P-1"]
+    assert [row.business_key for row in site.rows(messages)] == ["s-1"]
     assert site.rows(lanes) == []
 
 

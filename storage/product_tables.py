@@ -1,0 +1,28 @@
+"""The tables of products. Times are whole microseconds since 1970 UTC."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Column, Index, Table
+
+from storage.metadata import metadata
+from storage.tables import Id, Micros, key_text
+
+products = Table(
+    "products",
+    metadata,
+    Column("channel_id", Id, primary_key=True),
+    Column("external_id", key_text(100), primary_key=True),
+    Column("document", JSON, nullable=False),
+    Column("updated_at", Micros, nullable=False),
+    Column("recorded_at", Micros, nullable=False),
+)
+"""``recorded_at`` is when the run began that read this state; ``document`` is empty where nothing came of it."""
+
+product_skus = Table(
+    "product_skus",
+    metadata,
+    Column("channel_id", Id, primary_key=True),
+    Column("sku", key_text(120), primary_key=True),
+    Column("external_id", key_text(100), nullable=False),
+    Index("ix_product_skus_product", "channel_id", "external_id"),
+)
