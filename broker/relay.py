@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 LEASE_NAME = "relay"
 LEASE_SECONDS = 10.0
-POLL_SECONDS, IDLE_SECONDS = 0.02, 0.1
+POLL_SECONDS, IDLE_SECONDS = 0.02, 0.06
 """How long the relay rests between two looks into the ledger: at first, and where there was nothing to tell for
 :data:`CALM_SECONDS`, for each look takes time from what comes in.
 """

@@ -259,3 +259,22 @@ async def test_a_database_that_is_away_for_a_while_loses_nothing(house: SmallHou
         assert await house.transport.depth(QUEUE) == 0
         house.ledger.away.clear()
         await until_told(house, 1)
+
+
+async def test_where_there_was_nothing_to_tell_for_a_while_it_looks_less_often_until_there_is(
+    house: SmallHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "CALM_SECONDS", 0.0)
+    monkeypatch.setattr(relay, "POLL_SECONDS", 0.5)
+    monkeypatch.setattr(relay, "IDLE_SECONDS", 0.001)
+    async with relay_at_work(house):
+        # Calm: it looks again and again, after the other of the two times.
+        await a_few_looks_later(house)
+        monkeypatch.setattr(relay, "CALM_SECONDS", 3600.0)
+        await house.order_event(1)
+        await until_told(house, 1)
+        await asyncio.sleep(0)
+        looks = house.ledger.asked["waiting"]
+        await house.order_event(2)
+        await asyncio.sleep(relay.LEAST_SECONDS * 4)
+        assert house.ledger.asked["waiting"] <= looks + 1
