@@ -160,7 +160,12 @@ def _schedule_row(connection: Connection, row: Row[Any]) -> ScheduleRow:
 
 
 def statistics(connection: Connection, now: int) -> Statistics:
-    """Numbers of the whole installation; latencies from the newest settled deliveries."""
+    """Numbers of the whole installation; latencies from the newest settled deliveries.
+
+    Each number is as of its own moment. Messages are counted first: whoever sees all of them and no lane knows that all
+    are settled.
+    """
+    all_messages = connection.scalar(select(func.count()).select_from(messages)) or 0
     states = {
         state: count
         for state, count in connection.execute(select(deliveries.c.state, func.count()).group_by(deliveries.c.state))
@@ -182,7 +187,7 @@ def statistics(connection: Connection, now: int) -> Statistics:
     for (_, state), count in waiting_counts(connection).items():
         lanes[state] += count
     return Statistics(
-        messages=connection.scalar(select(func.count()).select_from(messages)) or 0,
+        messages=all_messages,
         duplicates=int(connection.scalar(select(func.coalesce(func.sum(messages.c.copies), 0))) or 0),
         rejected=int(connection.scalar(select(func.coalesce(func.sum(rejections.c.seen), 0))) or 0),
         deliveries=states,
