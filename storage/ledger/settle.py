@@ -159,7 +159,7 @@ def _outdated(connection: Connection, directory: Directory, settlements: Sequenc
 def _look_again(verdict: Verdict) -> Verdict:
     """A wait for somebody to act becomes due: somebody did."""
     waits = verdict.state is DeliveryState.OPEN and verdict.due_in is None
-    return replace(verdict, due_in=0.0) if waits else verdict
+    return replace(verdict, due_in=0.0, missing=()) if waits else verdict
 
 
 def _bulk_with_returns(settlements: Sequence[Settlement]) -> list[str]:

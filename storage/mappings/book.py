@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, delete, func, or_, select
 
 from domain.errors import InputError, UnknownName
 from domain.mappings import (
     ROW_TYPES,
+    CarrierCode,
     CarrierMapping,
     Change,
     ImportMode,
@@ -25,9 +26,8 @@ from domain.mappings import (
     read_sheet,
 )
 from storage.mapping_tables import mappings
-from storage.mappings.tasks import answer
-from storage.sql import chunks, locking, replace_all
-from storage.tables import channels
+from storage.mappings.tasks import answer, hold
+from storage.sql import chunks, replace_all
 
 _ESCAPE = "\\"
 
@@ -63,7 +63,7 @@ def save(connection: Connection, channel_id: str, row: MappingRow, actor: str, n
         InputError: it cannot stand beside the others.
     """
     kind = kind_of(row)
-    _lock(connection, channel_id, now)
+    hold(connection, channel_id, now)
     others = [each for each in rows_of(connection, channel_id, kind) if each.key != row.key]
     _ensure_sound([*others, row], kind, others)
     _write(connection, channel_id, kind, [row], actor, now)
@@ -76,11 +76,16 @@ def remove(connection: Connection, channel_id: str, kind: MappingKind, code: str
     Raises:
         UnknownName: no mapping has this channel code.
     """
-    _lock(connection, channel_id, now)
-    found = [each for each in rows_of(connection, channel_id, kind) if code in (each.code, *each.key)]
+    hold(connection, channel_id, now)
+    found = [each for each in rows_of(connection, channel_id, kind) if _is_called(each, code)]
     if not found:
         raise UnknownName(f"There is no {kind.title} mapping of {code!r}.", code="unknown_mapping")
     _drop(connection, channel_id, kind, found[:1])
+
+
+def _is_called(row: MappingRow, code: str) -> bool:
+    """Whether a person who writes this code means the row."""
+    return CarrierCode.of(code).folded == row.key if isinstance(row, CarrierMapping) else code == row.code
 
 
 def apply_sheet(
@@ -98,7 +103,7 @@ def apply_sheet(
     """
     mode, dry = how
     sheet = read_sheet(kind, text)
-    _lock(connection, channel_id, now if not dry else None)
+    hold(connection, channel_id, now if not dry else None)
     plan = plan_import(rows_of(connection, channel_id, kind), sheet, mode)
     if dry or plan.refused:
         return plan, sheet, 0
@@ -115,13 +120,6 @@ def kind_of(row: MappingRow) -> MappingKind:
 
 def _read(kind: MappingKind, row: dict[str, Any]) -> MappingRow:
     return ROW_TYPES[kind](**row)
-
-
-def _lock(connection: Connection, channel_id: str, now: int | None) -> None:
-    """One change of a channel's mappings at a time; runs that know the mappings of before look again."""
-    connection.execute(locking(connection, select(channels.c.id).where(channels.c.id == channel_id))).all()
-    if now is not None:
-        connection.execute(update(channels).where(channels.c.id == channel_id).values(mapped_at=now))
 
 
 def _ensure_sound(rows: Sequence[MappingRow], kind: MappingKind, before: Sequence[MappingRow]) -> None:

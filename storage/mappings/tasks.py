@@ -24,8 +24,8 @@ from domain.mappings import (
 )
 from domain.states import DeliveryState
 from storage.mapping_tables import mapping_tasks, mapping_waits
-from storage.sql import chunks, upsert
-from storage.tables import deliveries, lanes
+from storage.sql import chunks, locking, upsert
+from storage.tables import channels, deliveries, lanes
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,15 @@ def waiting_for(connection: Connection, task_ids: Sequence[str]) -> list[str]:
         .where(mapping_waits.c.task_id.in_(task_ids), deliveries.c.state == "open", deliveries.c.cause == "mapping")
     )
     return list(dict.fromkeys(connection.scalars(query.order_by(deliveries.c.created_at, deliveries.c.id))))
+
+
+def hold(connection: Connection, channel_id: str, now: int | None) -> None:
+    """Lock a channel's mappings until the end of the transaction; ``now`` is when they change, after which runs that
+    know those of before look again.
+    """
+    connection.execute(locking(connection, select(channels.c.id).where(channels.c.id == channel_id))).all()
+    if now is not None:
+        connection.execute(update(channels).where(channels.c.id == channel_id).values(mapped_at=now))
 
 
 def close(connection: Connection, task_ids: Sequence[str], state: str, actor: str, now: int) -> None:

@@ -107,3 +107,14 @@ def test_an_export_taken_in_again_changes_nothing(site: Site, rows: dict[str, st
         assert len(plan.unchanged) >= len(rows)
 
     asyncio.run(there_and_back())
+
+
+async def test_what_is_removed_is_the_mapping_of_that_code_and_no_other(mappings: SqlMappings) -> None:
+    rows = [CarrierMapping("FedEx", "Ground", "fedex", ""), CarrierMapping("UPS", "Ground", "ups", "")]
+    for row in rows:
+        await mappings.save("acme", "main", row, "tester")
+    for wrong in ("ground", "Ground", "", "UPS"):
+        with pytest.raises(UnknownName):
+            await mappings.remove("acme", "main", CARRIER, wrong, "tester")
+    await mappings.remove("acme", "main", CARRIER, " ups:GROUND", "tester")
+    assert await mappings.rows("acme", "main", CARRIER) == rows[:1]

@@ -164,3 +164,31 @@ async def test_near_codes_are_suggested(site: Site, mappings: SqlMappings) -> No
     assert await mappings.suggestions(task.id) == ("UPS Ground",)
     with pytest.raises(UnknownName):
         await mappings.suggestions("nothing")
+
+
+async def test_a_worker_that_knows_the_mappings_hears_of_a_code_that_is_ignored(
+    site: Site, mappings: SqlMappings
+) -> None:
+    await wait(site, "1", missing=(carrier("UPS"),))
+    before = await site.ledger.channel(site.main)
+    assert before is not None and (await site.memory.carriers(before)).ignored == frozenset()
+    (task,) = await mappings.tasks("acme")
+    await mappings.ignore(task.id, "tester")
+    after = await site.ledger.channel(site.main)
+    assert after is not None and (await site.memory.carriers(after)).ignored == {carrier("UPS")}
+
+
+async def test_a_run_that_parks_just_when_its_code_is_ignored_looks_again_and_the_code_stays_ignored(
+    site: Site, mappings: SqlMappings
+) -> None:
+    await wait(site, "1", missing=(carrier("UPS"),))
+    await site.admit(order("2"))
+    (claim,) = await site.claim()
+    before = await site.ledger.channel(site.main)
+    (task,) = await mappings.tasks("acme")
+    await mappings.ignore(task.id, "tester")
+    verdicts = tuple(waits_for(carrier("UPS"))(each) for each in claim.deliveries)
+    await site.ledger.settle("w1", [Settlement(claim, verdicts, channel=before)])
+    assert keys(await site.claim()) == [["2"]]
+    after = await site.ledger.channel(site.main)
+    assert after is not None and (await site.memory.carriers(after)).ignored == {carrier("UPS")}
