@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from app.lean import load_logging_alone
+from app.lean import load_without_colours
 from console.cli import build
 
 
 def main() -> None:
     """Run one command line; ends with SystemExit."""
-    load_logging_alone()
+    load_without_colours("structlog")
     from app.doors import doors  # noqa: PLC0415 - importing has no effect, but reading settings early would
 
     build(doors())()

@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from app.lean import load_without_colours
 from console.cli.seams import DemoOptions, DemoProgress, Doors, Opening, Roles
 from domain.errors import TransportUnavailable
 
@@ -68,6 +69,7 @@ async def _transport() -> AsyncIterator[Transport]:
 
 
 def _roles(roles: Roles) -> int:
+    load_without_colours("httpx")
     from app.roles import Cast, play  # noqa: PLC0415 - keeps --help fast
     from app.running import run_roles  # noqa: PLC0415 - same
 

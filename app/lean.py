@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+
+COLOURS = ("rich", "click", "pygments")
+"""What others load beside themselves where it is installed, for colours of tracebacks and commands of their own."""
 
 
-def load_logging_alone() -> None:
-    """Load structlog without rich, which it would take along where it is installed (the CLI's tables are made with it):
-    some 5 MB, for the colours of tracebacks.
+def load_without_colours(*names: str) -> None:
+    """Load modules that work without :data:`COLOURS` but would take them along (structlog, httpx): some 5 MB each.
+
+    What is loaded already stays as it is.
     """
-    if "structlog" in sys.modules or "rich" in sys.modules:
-        return
-    sys.modules["rich"] = None  # type: ignore[assignment]
+    missing = [name for name in COLOURS if name not in sys.modules]
+    for name in missing:
+        sys.modules[name] = None  # type: ignore[assignment]
     try:
-        import structlog  # noqa: F401, PLC0415 - it is loaded here, and this way, on purpose
+        for name in names:
+            import_module(name)
     finally:
-        del sys.modules["rich"]
+        for name in missing:
+            del sys.modules[name]

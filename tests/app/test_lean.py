@@ -1,0 +1,47 @@
+"""What is left out of a role's process: it works without, and others still get it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.app.test_entry import run
+
+WORKER = """
+import sys
+import app.running
+app.running.run_roles = lambda work: work.close()
+from app.__main__ import main
+sys.argv = ["towpath", "consume"]
+try:
+    main()
+finally:
+    print(*[name for name in ("httpx", "structlog", "rich", "click", "pygments") if name in sys.modules])
+"""
+AFTERWARDS = """
+from app.lean import load_without_colours
+load_without_colours("structlog", "httpx")
+import httpx, rich.console, click, pygments
+print(httpx.Client().timeout.read)
+"""
+
+
+def test_a_worker_loads_its_http_client_without_the_commands_and_colours_it_comes_with(tmp_path: Path) -> None:
+    done = run(tmp_path, "-c", WORKER)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["httpx", "structlog"]
+
+
+def test_what_was_left_out_can_be_loaded_later(tmp_path: Path) -> None:
+    done = run(tmp_path, "-c", AFTERWARDS)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) > 0
+
+
+def test_what_is_loaded_already_stays() -> None:
+    import rich  # noqa: PLC0415 - loaded on purpose before
+
+    from app.lean import load_without_colours  # noqa: PLC0415
+
+    load_without_colours("structlog", "httpx")
+    assert sys.modules["rich"] is rich
