@@ -39,9 +39,9 @@ def test_what_was_left_out_can_be_loaded_later(tmp_path: Path) -> None:
 
 
 def test_what_is_loaded_already_stays() -> None:
-    import rich  # noqa: PLC0415 - loaded on purpose before
+    import rich
 
-    from app.lean import load_without_colours  # noqa: PLC0415
+    from app.lean import load_without_colours
 
     load_without_colours("structlog", "httpx")
     assert sys.modules["rich"] is rich
