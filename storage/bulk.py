@@ -161,7 +161,11 @@ def values_of(dialect: str, parameter: str = "values") -> FromClause:
 
 
 def looked_up(
-    dialect: str, given: FromClause, table: Table, condition: ColumnElement[bool], columns: Sequence[Column[Any]]
+    dialect: str,
+    given: FromClause,
+    table: FromClause,
+    condition: ColumnElement[bool],
+    columns: Sequence[ColumnElement[Any]],
 ) -> Select[Any]:
     """The rows of ``table`` that belong to each row of ``given``, looked up one by one by the index for ``condition``.
 
@@ -169,7 +173,7 @@ def looked_up(
     """
     if dialect != "postgresql":
         return select(*columns).select_from(given.join(table, condition))
-    found = select(*columns).where(condition).correlate(given).offset(literal_column("0")).lateral("found")
+    found = select(*columns).select_from(table).where(condition).correlate(given).offset(literal_column("0")).lateral("found")
     return select(found).select_from(given.join(found, true()))
 
 

@@ -7,11 +7,26 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Text, bindparam, func, select, tuple_, update
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Text,
+    bindparam,
+    case,
+    cast,
+    func,
+    insert,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
 
 from domain.ids import new_id
 from domain.stock import is_newer
-from storage.bulk import BulkInsert, BulkUpdate, Fixed, Statement, as_json, looked_up, values_of, word
+from storage.bulk import BulkInsert, BulkUpdate, Fixed, Statement, as_json, looked_up, rows_of, values_of, word
 from storage.sql import chunks
 from storage.tables import deliveries, messages, sync_log
 
@@ -133,50 +148,43 @@ def _absorb(connection: Connection, lost: Sequence[tuple[Row, str]], now: int) -
     return [row for row, _ in lost]
 
 
-def _told(dialect: str) -> Statement:
-    given = values_of(dialect)
-    columns = (messages.c.id, messages.c.correlation_id, messages.c.trace_id)
-    return looked_up(dialect, given, messages, messages.c.id == given.c.value, columns)
+def _ended(dialect: str) -> Statement:
+    """The log rows of deliveries that ended without an attempt, made from what their own rows and their messages say."""
+    given = rows_of(dialect, {"log_id": Text(), "delivery_id": Text()})
+    joined = deliveries.join(messages, messages.c.id == deliveries.c.message_id)
+    superseded = deliveries.c.state == word("superseded")
+    now = bindparam("now", type_=BigInteger)
+    nothing = {"{}": word("{}"), "[]": word("[]")}
+    if dialect == "postgresql":
+        nothing = {text: cast(value, JSON) for text, value in nothing.items()}
+    made: dict[str, ColumnElement[Any]] = {
+        **{name: deliveries.c[name] for name in _OF_DELIVERY},
+        "correlation_id": messages.c.correlation_id,
+        "trace_id": messages.c.trace_id,
+        "delivery_id": deliveries.c.id,
+        "started_at": now,
+        "finished_at": now,
+        "attempt": literal_column("0"),
+        "outcome": case((superseded, word("Superseded")), else_=word("Skipped")),
+        "level": case((superseded, word("Info")), else_=word("Warning")),
+        "counts": nothing["{}"],
+        "calls": nothing["[]"],
+        "call_count": literal_column("0"),
+        "actor": word("towpath"),
+    }
+    made = {"id": given.c.log_id, **made}
+    columns = [value.label(name) for name, value in made.items()]
+    found = looked_up(dialect, given, joined, deliveries.c.id == given.c.delivery_id, columns)
+    return insert(sync_log).from_select(list(made), found)
 
 
-_TOLD = Fixed(_told)
+_OF_DELIVERY = (
+    "account_id", "channel_id", "message_id", "job_type", "trigger", "business_key", "code", "sentence", "superseded_by"
+)  # fmt: skip
+_ENDED = Fixed(_ended)
 
 
 def log_ended(connection: Connection, rows: Sequence[Row], now: int) -> None:
-    """One log row for each delivery that ended without an attempt, so that the log tells of every event."""
-    if not rows:
-        return
-    ids = {row["message_id"] for row in rows}
-    told: dict[str, tuple[str | None, str | None]] = {}
-    for message_id, correlation_id, trace_id in _TOLD.run(connection, values=as_json(sorted(ids))):
-        told[message_id] = (correlation_id, trace_id)
-    LOG.run(
-        connection,
-        [
-            {
-                "id": new_id(),
-                "account_id": row["account_id"],
-                "channel_id": row["channel_id"],
-                "delivery_id": row["id"],
-                "message_id": row["message_id"],
-                "started_at": now,
-                "finished_at": now,
-                "job_type": row["job_type"],
-                "trigger": row["trigger"],
-                "business_key": row["business_key"],
-                "correlation_id": told[row["message_id"]][0],
-                "trace_id": told[row["message_id"]][1],
-                "attempt": 0,
-                "outcome": "Superseded" if row["state"] == "superseded" else "Skipped",
-                "level": "Info" if row["state"] == "superseded" else "Warning",
-                "code": row["code"],
-                "sentence": row["sentence"],
-                "counts": {},
-                "calls": [],
-                "call_count": 0,
-                "superseded_by": row.get("superseded_by"),
-                "actor": "towpath",
-            }
-            for row in rows
-        ],
-    )
+    """One log row for each of these deliveries, which ended without an attempt, so that the log tells of every event."""
+    if rows:
+        _ENDED.run(connection, rows=as_json([{"log_id": new_id(), "delivery_id": row["id"]} for row in rows]), now=now)
