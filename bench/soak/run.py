@@ -121,7 +121,26 @@ def _settle(office: Office, load: Load, storm: Storm, rounds: Ticks) -> None:
         waiting = sum(numbers.lanes.values()) + numbers.unsent + (not rounds.fired())
         return numbers.messages >= len(load.sent.ids) and not waiting
 
-    eventually(settled, SETTLE_SECONDS, "everything is settled")
+    try:
+        eventually(settled, SETTLE_SECONDS, "everything is settled")
+    except AssertionError as failure:
+        raise AssertionError("\n".join([str(failure), *_left(office, load, rounds)])) from failure
+
+
+def _left(office: Office, load: Load, rounds: Ticks) -> list[str]:
+    """What is not settled, for the one who looks for the reason."""
+    numbers = office.numbers()
+    told = [
+        f"{numbers.messages:,} messages of {len(load.sent.ids):,} accepted events, {numbers.unsent} announcements unsent,"
+        f" last tick {'fired' if rounds.fired() else 'not fired'}, lanes: {numbers.lanes}"
+    ]
+    for row in office.sql(
+        "SELECT l.key, l.kind, l.state, l.due_at, l.since, l.holder, l.token, d.id, d.job_type, d.cause, d.code, "
+        "d.sentence, d.attempts, d.due_at FROM lanes l LEFT JOIN deliveries d ON d.lane = l.key AND d.state = 'open' "
+        "ORDER BY l.key, d.seq LIMIT 40"
+    ):
+        told.append(" ".join(str(value) for value in row))
+    return told
 
 
 def _progress(seconds: float, stack: Stack, office: Office, load: Load, storm: Storm, watch: Watch) -> str:
