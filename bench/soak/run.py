@@ -131,8 +131,8 @@ def _left(office: Office, load: Load, rounds: Ticks) -> list[str]:
     """What is not settled, for the one who looks for the reason."""
     numbers = office.numbers()
     told = [
-        f"{numbers.messages:,} messages of {len(load.sent.ids):,} accepted events, {numbers.unsent} announcements unsent,"
-        f" last tick {'fired' if rounds.fired() else 'not fired'}, lanes: {numbers.lanes}"
+        f"{numbers.messages:,} messages of {len(load.sent.ids):,} accepted events, {numbers.unsent} announcements "
+        f"unsent, last tick {'fired' if rounds.fired() else 'not fired'}, lanes: {numbers.lanes}"
     ]
     for row in office.sql(
         "SELECT l.key, l.kind, l.state, l.due_at, l.since, l.holder, l.token, d.id, d.job_type, d.cause, d.code, "
