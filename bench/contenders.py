@@ -62,7 +62,7 @@ def _towpath(place: Place) -> Iterator[Sequence[Process]]:
 
 
 @contextlib.contextmanager
-def _modules(place: Place, commands: Sequence[Sequence[str]]) -> Iterator[Sequence[Process]]:
+def modules(place: Place, commands: Sequence[Sequence[str]]) -> Iterator[Sequence[Process]]:
     """Processes of ``python -m …`` on a log table like Towpath's and the one queue."""
     database = Database(place.database_url, exclusive=False)
     try:
@@ -85,15 +85,15 @@ def _modules(place: Place, commands: Sequence[Sequence[str]]) -> Iterator[Sequen
 def _celery(place: Place) -> AbstractContextManager[Sequence[Process]]:
     options = ["--pool", "prefork", "--concurrency", str(WORKERS), "--loglevel", "ERROR"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    return _modules(place, [["celery", "--app", "bench.peers.celery_app", "worker", *options, *quiet]])
+    return modules(place, [["celery", "--app", "bench.peers.celery_app", "worker", *options, *quiet]])
 
 
 def _faststream(place: Place) -> AbstractContextManager[Sequence[Process]]:
-    return _modules(place, [["bench.peers.faststream_app"]] * WORKERS)
+    return modules(place, [["bench.peers.faststream_app"]] * WORKERS)
 
 
 def _bare(place: Place) -> AbstractContextManager[Sequence[Process]]:
-    return _modules(place, [["bench.peers.bare_app"]] * WORKERS)
+    return modules(place, [["bench.peers.bare_app"]] * WORKERS)
 
 
 def _as_event(event: dict[str, Any]) -> Outgoing:

@@ -19,10 +19,11 @@ from bench.towpath import ACCOUNT, running, set_up
 
 BATCH_EVENTS = 100
 BATCH_CONNECTIONS = 8
+FLOOR = "the floor: a row per event"
 
 
 def measure(services: Services, *, singles: int = 0, batched: int = 0) -> list[Row]:
-    """The two loads on Towpath, and on a server that does nothing; 0 takes the usual counts of events.
+    """The two loads on Towpath, on the floor and on a server that does nothing; 0 takes the usual counts of events.
 
     Raises:
         NotTakenError: an event was refused, or is not stored.
@@ -84,17 +85,19 @@ def _row(what: str, load: Load, sent: Sent, used: float, memory: float | None = 
 
 
 def _limits(place: Place, singles: int, batched: int) -> list[Row]:
-    """The same loads on a server that answers without doing anything."""
-    process = Process([sys.executable, "-m", "bench.sender", "answer"], plain_environment(), place.folder / "none.log")
-    try:
-        url = address_of(process).strip()
-        loads = [Load(url, "none", singles), Load(url, "none", batched, BATCH_CONNECTIONS, BATCH_EVENTS)]
-        rows = []
-        for load in loads:
-            before = cpu_seconds([process.pid])
-            sent = send(place, load)
-            used = cpu_seconds([process.pid]) - before
-            rows.append(_row(f"a server that does nothing, {_named(load)}", load, sent, used))
-        return rows
-    finally:
-        process.stop()
+    """The same loads on the floor, and on a server that answers without doing anything."""
+    environment = plain_environment(BENCH_DSN=place.dsn)
+    rows = []
+    for module, name in (("bench.peers.bare_ingest", FLOOR), ("bench.sender", "a server that does nothing")):
+        log = place.folder / f"{module}.log"
+        process = Process([sys.executable, "-m", module, "answer"], environment, log)
+        try:
+            url = address_of(process).strip()
+            for load in (Load(url, "none", singles), Load(url, "none", batched, BATCH_CONNECTIONS, BATCH_EVENTS)):
+                before = cpu_seconds([process.pid])
+                sent = send(place, load)
+                used = cpu_seconds([process.pid]) - before
+                rows.append(_row(f"{name}, {_named(load)}", load, sent, used))
+        finally:
+            process.stop()
+    return rows

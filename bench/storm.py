@@ -8,11 +8,13 @@ quantity of a SKU only grows with its version, so a stale write to the shop woul
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
+from bench.contenders import modules
 from bench.measured import Row
-from bench.processes import cpu_seconds, largest_mb, paused
-from bench.publishing import publish
+from bench.processes import cpu_seconds, largest_mb, paused, wait_for
+from bench.publishing import EXCHANGE, SHAPE, publish
 from bench.services import Place, Services, query
 from bench.towpath import ACCOUNT, CHANNEL, running, set_up
 from broker.topology import EVENTS, topology
@@ -23,6 +25,7 @@ COPIES = 0.1
 LATE = 0.125
 LATEST = 2000
 PATIENCE = 900.0
+FLOOR = "the floor: a bare loop that keeps the newest"
 SHOWN = 100
 """No SKU is so near zero that its change would be sent at once."""
 _CLOCK = """
@@ -49,15 +52,20 @@ class Storm:
 
 
 def measure(services: Services, *, changes: int = 0, products: int = 0, variants: int = 10) -> list[Row]:
-    """One row; 0 takes the usual counts: 100,000 changes of 200 products with ten variants each.
+    """Towpath and the floor; 0 takes the usual counts: 100,000 changes of 200 products with ten variants each.
 
     Raises:
         WrongStockError: the final stock in the shop is not exact, a write was stale, or a change was not settled.
         WaitedInVainError: the storm did not end.
     """
-    storm = make_storm(changes or services.count(100_000, 400), products or services.count(200, 5), variants)
+    products = products or services.count(200, 5)
+    storm = make_storm(changes or services.count(100_000, 400), products, variants)
+    return [_towpath(services, storm, products, variants), _floor(services, storm, products, variants)]
+
+
+def _towpath(services: Services, storm: Storm, products: int, variants: int) -> Row:
     with services.place() as place:
-        place.shop.set_up(products=products or services.count(200, 5), skus=variants)
+        place.shop.set_up(products=products, skus=variants)
         settings = set_up(place)
         with running(place, settings) as towpath:
             publish(place.broker_url, topology(), [_outgoing("warm", "SKU-1-1", 0)])
@@ -72,7 +80,24 @@ def measure(services: Services, *, changes: int = 0, products: int = 0, variants
         ((micros,),) = query(place, _CLOCK)
     count = len(storm.events)
     rate, cpu = count * 1e6 / micros, used / count * 1000
-    return [Row("Towpath, stock storm", rate, cpu, calls / count, memory_mb=memory, extra=told)]
+    return Row("Towpath, stock storm", rate, cpu, calls / count, memory_mb=memory, extra=told)
+
+
+def _floor(services: Services, storm: Storm, products: int, variants: int) -> Row:
+    """The bare loop on the same storm."""
+    with services.place() as place:
+        place.shop.set_up(products=products, skus=variants)
+        with modules(place, [["bench.peers.bare_storm", str(variants)]]) as processes:
+            processes[0].wait_for_text("ready")
+            pids = [processes[0].pid]
+            with paused(processes):
+                publish(place.broker_url, SHAPE, [replace(event, exchange=EXCHANGE) for event in storm.events])
+                cpu, began = cpu_seconds(pids), time.perf_counter()
+            wait_for(lambda: place.shop.stock() == storm.final, PATIENCE, "the shop has the newest stock", pause=0.1)
+            seconds = time.perf_counter() - began
+            cpu, memory = cpu_seconds(pids) - cpu, largest_mb(pids)
+        calls, count = place.shop.counters()["total_calls"], len(storm.events)
+    return Row(FLOOR, count / seconds, cpu / count * 1000, calls / count, memory_mb=memory)
 
 
 def make_storm(changes: int, products: int, variants: int, seed: int = 1) -> Storm:

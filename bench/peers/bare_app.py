@@ -89,7 +89,8 @@ class Loop:
             self._channel.basic_ack(tag)
 
 
-async def _channel() -> Any:
+async def open_channel() -> Any:
+    """A channel of pika on the broker at BENCH_BROKER."""
     opened: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     AsyncioConnection(
         pika.URLParameters(os.environ["BENCH_BROKER"]),
@@ -106,7 +107,7 @@ async def main() -> None:
     connector = aiohttp.TCPConnector(limit=IN_FLIGHT)
     shop = aiohttp.ClientSession(os.environ["BENCH_SHOP"], headers=HEADERS, connector=connector)
     async with shop, await psycopg.AsyncConnection.connect(os.environ["BENCH_DSN"], autocommit=True) as database:
-        loop = asyncio.create_task(Loop(await _channel(), database, shop).run())
+        loop = asyncio.create_task(Loop(await open_channel(), database, shop).run())
         await asyncio.wait({loop, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
         if loop.done():
             loop.result()
