@@ -12,13 +12,16 @@ from broker.bell import Bell
 from broker.guard import FreeGuard
 from broker.ledger import Admission, Incoming, Ledger
 from broker.meters import Meters
+from broker.operations.channel_life import ChannelLife
 from broker.operations.desk import Desk
 from broker.operations.mappings import Mappings
 from broker.operations.people import People
+from broker.operations.settings import SettingsSurface
 from broker.operations.staff import Staff
 from broker.operations.values import ChannelRow, Finding, LogFilter, LogRow, NewChannel
+from broker.operations.warehouses import WarehouseSurface
 from broker.transports.seam import Transport
-from domain.channels import ConnectorManifest
+from domain.channels import Channel, ConnectorManifest
 from domain.envelope import Envelope, parse
 from domain.errors import InputError, MalformedEvent, TowpathError, UnknownName
 from domain.events import payload_of
@@ -57,7 +60,8 @@ class Parts:
 
 class Operations:
     """The operator surface. Lookups and simple changes are on :attr:`desk` and :attr:`mappings`, what is asked about
-    people on :attr:`people`; what has rules of its own is here.
+    people on :attr:`people`, settings on :attr:`settings`, warehouses on :attr:`warehouses`, making, testing, editing
+    and deleting channels on :attr:`life`; what has rules of its own is here.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -65,6 +69,9 @@ class Operations:
         self.desk = parts.desk
         self.mappings = parts.mappings
         self.people = Staff(parts.people, parts.desk)
+        self.settings = SettingsSurface(parts.desk, parts.manifest_of, parts.bell)
+        self.warehouses = WarehouseSurface(parts.desk)
+        self.life = ChannelLife(parts.desk, self.ensure_connectable, self._check, parts.bell)
 
     async def ingest(
         self, bodies: Sequence[bytes], *, account: str | None = None, trigger: Trigger = Trigger.EVENT
@@ -90,22 +97,32 @@ class Operations:
             InputError: the domain, code or token cannot be right, or the domain belongs to another channel.
         """
         manifest = self._parts.manifest_of(new.platform)
-        if not new.token.strip():
-            raise InputError("A channel needs an access token.", code="token_missing")
-        domain = new.domain.strip().lower()
-        if domain not in self._parts.trusted and not re.match(manifest.domain_pattern, domain):
-            raise InputError(
-                f"{new.domain!r} is no shop domain of {manifest.title}: give the bare name, without https:// or a "
-                f"path.",
-                code="bad_domain",
-            )
+        self.ensure_connectable(new.platform, new.domain, new.token)
         if manifest.api_versions and new.settings.api_version not in manifest.api_versions:
             raise InputError(
                 f"{manifest.title} speaks API versions {', '.join(manifest.api_versions)}, not "
                 f"{new.settings.api_version}.",
                 code="unknown_api_version",
             )
-        return await self.desk.create_channel(new, actor=actor)
+        return await self.desk.create_channel(new, fields=manifest.fields, actor=actor)
+
+    def ensure_connectable(self, platform: str, domain: str, token: str) -> str:
+        """The shop domain as it is kept, where domain and token can be those of a channel; makes no call.
+
+        Raises:
+            UnknownName: no such platform.
+            InputError: ``token_missing``, or ``bad_domain``.
+        """
+        manifest = self._parts.manifest_of(platform)
+        if not token.strip():
+            raise InputError("A channel needs an access token.", code="token_missing")
+        name = domain.strip().lower().rstrip(".")
+        if name not in self._parts.trusted and not re.match(manifest.domain_pattern, name):
+            raise InputError(
+                f"{domain!r} is no shop domain of {manifest.title}: give the bare name, without https:// or a path.",
+                code="bad_domain",
+            )
+        return name
 
     async def check_channel(self, account: str, channel: str) -> ConnectionCheck:
         """*Test connection*: ask the shop whether domain and token work and whether the token may write, changing
@@ -118,7 +135,10 @@ class Operations:
         found = await self._parts.ledger.channel(row.id)
         if found is None or found.fault:
             return ConnectionCheck(False, False, found.fault if found else "The channel was deleted.")
-        return await self._parts.shops(found, FreeGuard()).check()
+        return await self._check(found)
+
+    async def _check(self, channel: Channel) -> ConnectionCheck:
+        return await self._parts.shops(channel, FreeGuard()).check()
 
     async def _channel_row(self, account: str, channel: str) -> ChannelRow:
         for row in await self.desk.channels(account):
