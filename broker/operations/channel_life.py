@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from broker.bell import Bell
 from broker.operations.desk import Desk
 from broker.operations.placing import allowed
-from broker.operations.values import ChannelRow, NewChannel
+from broker.operations.values import ChannelRow
 from domain.access import Action, Actor
 from domain.channels import Channel, ChannelSettings
 from domain.errors import InputError, UnknownName

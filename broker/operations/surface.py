@@ -43,7 +43,8 @@ FOLLOW_OVERLAP = timedelta(seconds=30)
 class Parts:
     """What the surface works on. ``manifest_of`` raises UnknownName for a platform that does not exist.
 
-    ``trusted`` are shop domains with a port that may be called although they are not public (the sandbox, tests).
+    ``trusted`` are shop domains with a port that may be called although they are not public (the sandbox, tests);
+    ``platforms`` all that there are.
     """
 
     ledger: Ledger
@@ -56,6 +57,7 @@ class Parts:
     meters: Meters
     bell: Bell
     trusted: frozenset[str] = frozenset()
+    platforms: tuple[ConnectorManifest, ...] = ()
 
 
 class Operations:
@@ -248,6 +250,11 @@ class Operations:
         if problems:
             return Finding("transport", False, " ".join(problems) + " Run 'towpath topology declare'.")
         return Finding("transport", True, "The message transport answers and its topology is complete.")
+
+    @property
+    def platforms(self) -> tuple[ConnectorManifest, ...]:
+        """What each platform can do, settings included; views offer nothing else."""
+        return self._parts.platforms
 
     @property
     def can_write(self) -> bool:

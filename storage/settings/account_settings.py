@@ -125,7 +125,7 @@ def _source_id(connection: Connection, account_id: str, source: str) -> str:
 
 def _write_row(connection: Connection, row: Row[Any], wanted: Changes) -> None:
     given = {**{name: _PLAIN[name] for name in wanted.clear & {*_COLUMNS}}, **wanted.put}
-    values = {name: given[name] for name in ("name", "timezone") if name in given}
+    values: dict[str, Any] = {name: given[name] for name in ("name", "timezone") if name in given}
     if "master_product_source" in given:
         values["product_source"] = _source_id(connection, row.id, given["master_product_source"])
     if values:
