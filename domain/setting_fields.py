@@ -1,7 +1,7 @@
 """The fields of settings: how people know each, where it stands on the page, and what may be put into it.
 
-Labels and groups are those of techOMS (sales channels, section 2). A manifest picks from :data:`CHANNEL_FIELDS` what its
-platform supports (:func:`offered`); the values themselves are checked by :mod:`domain.channels`.
+Labels and groups are those of techOMS (sales channels, section 2). A manifest picks from :data:`CHANNEL_FIELDS` what
+its platform supports (:func:`offered`); the values themselves are checked by :mod:`domain.channels`.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def period_field(job: str, allowed: Iterable[Period]) -> SettingField:
     section = f"{title} Settings" if job == "authorization_refresh" else title
     choices = dict.fromkeys(DAILY if each.text.startswith("daily@") else each.text for each in allowed)
     return SettingField(
-        PERIOD + job, _PERIOD_LABEL, Group.SYSTEM, section, "period", "How often the job runs by itself; none is never.",
+        PERIOD + job, _PERIOD_LABEL, Group.SYSTEM, section, "period", "How often the job runs by itself.",
         choices=tuple((text, "None" if text == "none" else text) for text in choices),
     )  # fmt: skip
 

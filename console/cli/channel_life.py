@@ -40,7 +40,7 @@ def test(
     as_json: JsonOption = False,
 ) -> None:
     """Test a connection before it is saved: whether shop and token work and the token may write. Exit code 1 if not."""
-    account, slash, channel = where.partition("/")
+    account, slash, _ = where.partition("/")
     if not slash and domain is None:
         raise typer.BadParameter("a new channel needs one", param_hint="--domain")
     secret = token_of(given, from_stdin=from_stdin)
@@ -102,5 +102,6 @@ def delete(
 
     closed = change(context, work)
     tell(
-        f"Channel {where} is deleted; {closed} waiting deliveries are closed. Its history: towpath logs --channel {where}"
+        f"Channel {where} is deleted; {closed} waiting deliveries are closed. "
+        f"Its history: towpath logs --channel {where}"
     )

@@ -14,6 +14,11 @@ from storage.product_tables import product_skus, products
 from tests.consumers.store import PREFIX, Store
 
 
+@pytest.fixture(autouse=True)
+async def the_channel_is_the_source(store: Store) -> None:
+    await store.house.products_from("main")
+
+
 async def run_import(store: Store) -> str:
     """*Sync* by a person; the message id."""
     message = await store.house.desk.run_now("acme", "main", "product_import")
