@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from console.cli.asking import change, look
 from console.cli.clock import Zone, zone_of
 from console.cli.options import JsonOption, LimitOption, PlaceArgument, place
 from console.cli.printing import show, show_json, table, tell, words
+from console.cli.setting_sheet import allowed_values, sheet
 from console.cli.setting_view import (
     ChangesArgument,
     ClearOption,
@@ -32,7 +33,11 @@ def add(group: typer.Typer) -> None:
         group.command(command.__name__)(command)
 
 
-def platforms(context: typer.Context, as_json: JsonOption = False) -> None:
+def platforms(
+    context: typer.Context,
+    as_json: JsonOption = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="The settings as a table for a document.")] = False,
+) -> None:
     """List the platforms: what the connector of each can do and which settings its channels have."""
 
     async def work(operations: Operations) -> Sequence[ConnectorManifest]:
@@ -41,6 +46,10 @@ def platforms(context: typer.Context, as_json: JsonOption = False) -> None:
     found = look(context, work)
     if as_json:
         show_json([plain_manifest(each) for each in found])
+        return
+    if as_markdown:
+        for each in found:
+            tell(sheet(each.settings))
         return
     for each in found:
         tell(f"{each.title} ({each.platform}, {each.version}), {each.token} token")
@@ -56,16 +65,6 @@ def plain_manifest(manifest: ConnectorManifest) -> dict[str, Any]:
     jobs = {job: [period.text for period in periods] for job, periods in manifest.jobs.items()}
     names = ("platform", "title", "version", "token", "webhooks", "mappings", "api_versions", "cost_model", "settings")
     return {**{name: getattr(manifest, name) for name in names}, "jobs": jobs}
-
-
-def allowed_values(field: Any) -> str:
-    """What may be put into a field, in words."""
-    if field.choices:
-        return ", ".join(value for value, _ in field.choices)
-    if field.least is None and field.most is None:
-        return str(field.kind).replace("_", " / " if field.kind == "yes_no" else " ")
-    least = "" if field.least is None else f"{field.least:g}"
-    return f"{least} …" if field.most is None else f"{least} … {field.most:g}"
 
 
 def settings(
