@@ -13,7 +13,7 @@ from storage.ledger.outward import unlock
 from storage.people.audit import Change, append
 from storage.settings.own import By
 from storage.settings.scene import Scene, scene_of
-from storage.sql import locking
+from storage.sql import chunks, locking
 from storage.tables import channels, deliveries, gates, lanes, schedules
 from storage.vault import Vault
 
@@ -81,14 +81,14 @@ def remove(connection: Connection, where: tuple[str, str], by: By) -> int:
 def _close_what_waits(connection: Connection, channel_id: str, now: int) -> int:
     """Close all open deliveries in lanes that nobody holds, and drop those lanes."""
     idle = select(lanes.c.key).where(lanes.c.channel_id == channel_id, lanes.c.holder.is_(None))
-    connection.execute(locking(connection, idle.order_by(lanes.c.key))).all()
-    mine = (deliveries.c.channel_id == channel_id) & (deliveries.c.state == "open")
+    keys = list(connection.scalars(locking(connection, idle.order_by(lanes.c.key))))
     values = {"state": "discarded", "code": "channel_deleted", "sentence": DELETED, "cause": "", "settled_at": now}
-    closed = connection.execute(
-        update(deliveries).where(mine, deliveries.c.lane.in_(idle)).values(**values, token=None)
-    )
-    connection.execute(delete(lanes).where(lanes.c.channel_id == channel_id, lanes.c.holder.is_(None)))
-    return closed.rowcount
+    closed = 0
+    for part in chunks(keys):
+        waiting = (deliveries.c.lane.in_(part)) & (deliveries.c.state == "open")
+        closed += connection.execute(update(deliveries).where(waiting).values(**values, token=None)).rowcount
+        connection.execute(delete(lanes).where(lanes.c.key.in_(part)))
+    return closed
 
 
 def ensure_free(connection: Connection, domain: str, but: str = "") -> None:

@@ -42,9 +42,10 @@ def held(connection: Connection, code: str) -> Held:
     row = account_row(connection, code)
     own = own_of(connection, row.id)
     plain = {**built_in(), **_PLAIN, "name": row.name}
+    present = _present(connection, row, own)
     values = {}
     for name in account_fields():
-        value = _present(connection, row, own).get(name, own.chosen.get(name, plain[name]))
+        value = present.get(name, own.chosen.get(name, plain[name]))
         origin = Origin.ACCOUNT if name in own.chosen or value != plain[name] else Origin.BUILT_IN
         values[name] = Effective(value, origin, plain[name])
     return Held(own.version, values, {})
