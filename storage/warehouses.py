@@ -65,7 +65,8 @@ class SqlWarehouses:
             statement = upsert(connection, warehouses).values(
                 id=made, organization_id=organization_id, code=code, name=name, created_at=now
             )
-            if not connection.execute(statement.on_conflict_do_nothing()).rowcount:
+            stored = statement.on_conflict_do_nothing().returning(warehouses.c.id)
+            if connection.execute(stored).first() is None:
                 raise InputError(f"There is a warehouse {code!r} already.", code="code_taken")
             _tell(connection, (actor, "warehouse.created"), Place(organization_id), code, {"name": name}, now)
             return made
@@ -107,12 +108,13 @@ class SqlWarehouses:
             if enabled:
                 statement = upsert(connection, account_warehouses)
                 given = statement.values(account_id=place.account_id, warehouse_id=row.id)
-                changed = connection.execute(given.on_conflict_do_nothing()).rowcount
+                stored = given.on_conflict_do_nothing().returning(account_warehouses.c.warehouse_id)
+                changed = connection.execute(stored).first() is not None
             else:
                 _ensure_unused(connection, place, code)
                 mine = account_warehouses.c.account_id == place.account_id
                 gone = delete(account_warehouses).where(mine, account_warehouses.c.warehouse_id == row.id)
-                changed = connection.execute(gone).rowcount
+                changed = bool(connection.execute(gone).rowcount)
             if changed:
                 action = "warehouse.enabled" if enabled else "warehouse.disabled"
                 _tell(connection, (actor, action), place, code, {}, now)

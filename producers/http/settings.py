@@ -90,7 +90,7 @@ class SettingsRequest(BaseModel):
 
     model_config = {"extra": "forbid"}
 
-    put: dict[str, JsonValue] = {}
+    put: dict[str, Any] = {}
     clear: list[str] = []
 
 

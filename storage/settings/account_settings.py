@@ -59,8 +59,10 @@ def put(connection: Connection, code: str, changes: Changes, manifest_of: Manife
         StaleVersion: they have another version than was expected.
         InputError: a value that cannot be, here or together with what is put on a channel.
     """
-    channel_rows = members(connection, code)
+    members(connection, code)
     row = account_row(connection, code, change=True)
+    # One that was made while this waited for the account belongs to it too.
+    channel_rows = members(connection, code)
     own = own_of(connection, row.id)
     ensure_version(changes.expected, own.version, f"account {code}")
     ensure_offered(changes, account_fields(), "An account")

@@ -20,8 +20,13 @@ from storage.settings.own import By, Owner, keep
 from storage.settings.scene import Fields, Scene, scene_of
 from storage.warehouses import ensure_enabled
 
-Tell = Callable[[Mapping[str, Any]], tuple[str, dict[str, Any]]]
-"""From the changes to action and detail of their audit row."""
+Told = tuple[str, dict[str, Any]]
+Tell = Callable[[Mapping[str, Any]], Told | None]
+"""From the changes to action and detail of their audit row, where there is to be one."""
+
+
+def _plainly(changed: Mapping[str, Any]) -> Told | None:
+    return ("channel.changed", {"settings": dict(changed)}) if changed else None
 
 
 def put(
@@ -31,7 +36,7 @@ def put(
     by: By,
     *,
     manifest_of: ManifestOf | None = None,
-    tell: Tell = lambda changed: ("channel.changed", {"settings": dict(changed)}),
+    tell: Tell = _plainly,
 ) -> int:
     """Change settings of a channel; the version they have since, the same where nothing changed.
 
@@ -58,8 +63,9 @@ def put(
         owner = Owner(scene.account.id, scene.channel.id)
         keep(connection, owner, scene.own.version + 1, own, changed, by)
     unlock(connection, scene.channel.id, "mapping", by.now)
-    action, detail = tell(changed)
-    append(connection, Change(by.actor, action, "channel:" + "/".join(where), scene.place, detail), by.now)
+    if (told := tell(changed)) is not None:
+        action, detail = told
+        append(connection, Change(by.actor, action, "channel:" + "/".join(where), scene.place, detail), by.now)
     return scene.own.version + bool(changed)
 
 
@@ -111,5 +117,3 @@ def replace_all(connection: Connection, where: tuple[str, str], settings: Channe
         put(connection, where, Changes(different), by)
         return
     unlock(connection, scene.channel.id, "mapping", by.now)
-    change = Change(by.actor, "channel.changed", "channel:" + "/".join(where), scene.place, {"settings": {}})
-    append(connection, change, by.now)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from domain.ids import new_id
 from domain.moments import from_micros, to_micros
 from domain.periods import NEVER, Period, next_due
-from domain.product_source import PRODUCT_JOBS, source_refusal
+from domain.product_source import EVENT_JOB, PRODUCT_JOBS, source_refusal
 from domain.setting_fields import PERIOD
 from domain.settings import Effective, settings_of
 from domain.synclog import Level, Trigger
@@ -82,7 +82,7 @@ def tell_suppressed(
     actor, now = by
     for job in PRODUCT_JOBS:
         before, after = (source_refusal(source, job, channel.id, channel.code) for source in sources)
-        idle = job == "product_import" and periods.get(job, NEVER.text) == NEVER.text
+        idle = job != EVENT_JOB and periods.get(job, NEVER.text) == NEVER.text
         if after is None or before is not None or idle:
             continue
         connection.execute(

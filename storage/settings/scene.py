@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Row, select
 
 from domain.access import Place
 from domain.errors import UnknownName
-from domain.product_source import PRODUCT_JOBS, source_refusal
+from domain.periods import NEVER
+from domain.product_source import EVENT_JOB, PRODUCT_JOBS, source_refusal
 from domain.setting_fields import PERIOD, SettingField
 from domain.settings import Effective, resolve
 from storage.settings.effect import defaults_of
@@ -40,13 +41,14 @@ class Scene:
         chosen = self.own.chosen if own is None else own
         return resolve(chosen, defaults_of(self.account, self.account_own.chosen), fields)
 
-    def notes(self) -> dict[str, str]:
-        """Why a job's period has no effect now, by name of the setting."""
-        found = {
-            PERIOD + job: source_refusal(self.account.product_source, job, self.channel.id, self.channel.code)
-            for job in PRODUCT_JOBS
-        }
-        return {name: sentence for name, sentence in found.items() if sentence}
+    def notes(self, values: Mapping[str, Effective]) -> dict[str, str]:
+        """Why a job does not run that would else, by name of its period."""
+        found = {}
+        for job in PRODUCT_JOBS:
+            refused = source_refusal(self.account.product_source, job, self.channel.id, self.channel.code)
+            if refused and (job == EVENT_JOB or values[PERIOD + job].value != NEVER.text):
+                found[PERIOD + job] = refused
+        return found
 
 
 def scene_of(connection: Connection, where: tuple[str, str], *, change: bool = False) -> Scene:

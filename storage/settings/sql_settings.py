@@ -45,7 +45,7 @@ class SqlSettings:
             scene = scene_of(connection, (account, channel))
             platform = scene.channel.platform
             values = scene.values(manifest_of(platform).fields)
-            return Held(scene.own.version, values, scene.notes(), platform)
+            return Held(scene.own.version, values, scene.notes(values), platform)
 
         return await self._database.aanswer(work)
 

@@ -33,8 +33,8 @@ def _key(length: int) -> sa.String:
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("accounts", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("product_source", _key(36), server_default=sa.text("'oms'"), nullable=False))
+    # Not as a batch: it makes the table anew on SQLite, which channels that refer to it forbid.
+    op.add_column("accounts", sa.Column("product_source", _key(36), server_default=sa.text("'oms'"), nullable=False))
     with op.batch_alter_table("channels", schema=None) as batch_op:
         batch_op.add_column(sa.Column("deleted_at", sa.BigInteger(), nullable=True))
         batch_op.drop_constraint(op.f("uq_channels_domain"), type_="unique")
@@ -125,5 +125,4 @@ def downgrade() -> None:
     with op.batch_alter_table("channels", schema=None) as batch_op:
         batch_op.create_unique_constraint(op.f("uq_channels_domain"), ["domain"])
         batch_op.drop_column("deleted_at")
-    with op.batch_alter_table("accounts", schema=None) as batch_op:
-        batch_op.drop_column("product_source")
+    op.execute("ALTER TABLE accounts DROP COLUMN product_source")

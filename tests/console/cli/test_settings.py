@@ -18,7 +18,7 @@ def named(place: Place, *words: str) -> dict[str, Any]:
 
 
 def test_platforms_are_listed_with_their_settings(place: Place) -> None:
-    shown = place.run("channels", "platforms").stdout
+    shown = place.run("channels", "platforms", COLUMNS="200").stdout
     for text in ("Bright Sites (bright_sites, stable), static token", "PII retention threshold", "Import Products"):
         assert text in shown
     (found,) = place.json("channels", "platforms")
