@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
@@ -12,7 +13,7 @@ from broker.operations.desk import Desk
 from broker.operations.placing import allowed
 from broker.operations.values import ChannelRow
 from domain.access import Action, Actor
-from domain.channels import Channel, ChannelSettings
+from domain.channels import Channel, ChannelSettings, ConnectorManifest
 from domain.errors import InputError, UnknownName
 from domain.ports import ConnectionCheck
 
@@ -41,6 +42,25 @@ class ChannelEdit:
     domain: str | None = None
     token: str | None = field(default=None, repr=False)
     enabled: bool | None = None
+
+
+def connectable(manifest: ConnectorManifest, domain: str, token: str, trusted: Collection[str]) -> str:
+    """The shop domain as it is kept, where domain and token can be those of a channel; makes no call.
+
+    ``trusted`` are domains with a port that may be called although they are not public.
+
+    Raises:
+        InputError: ``token_missing``, or ``bad_domain``.
+    """
+    if not token.strip():
+        raise InputError("A channel needs an access token.", code="token_missing")
+    name = domain.strip().lower().rstrip(".")
+    if name not in trusted and not re.match(manifest.domain_pattern, name):
+        raise InputError(
+            f"{domain!r} is no shop domain of {manifest.title}: give the bare name, without https:// or a path.",
+            code="bad_domain",
+        )
+    return name
 
 
 class ChannelLife:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -12,7 +11,7 @@ from broker.bell import Bell
 from broker.guard import FreeGuard
 from broker.ledger import Admission, Incoming, Ledger
 from broker.meters import Meters
-from broker.operations.channel_life import ChannelLife
+from broker.operations.channel_life import ChannelLife, connectable
 from broker.operations.desk import Desk
 from broker.operations.mappings import Mappings
 from broker.operations.people import People
@@ -73,7 +72,7 @@ class Operations:
         self.people = Staff(parts.people, parts.desk)
         self.settings = SettingsSurface(parts.desk, parts.manifest_of, parts.bell)
         self.warehouses = WarehouseSurface(parts.desk)
-        self.life = ChannelLife(parts.desk, self.ensure_connectable, self._check, parts.bell)
+        self.life = ChannelLife(parts.desk, self._connectable, self._check, parts.bell)
 
     async def ingest(
         self, bodies: Sequence[bytes], *, account: str | None = None, trigger: Trigger = Trigger.EVENT
@@ -99,7 +98,7 @@ class Operations:
             InputError: the domain, code or token cannot be right, or the domain belongs to another channel.
         """
         manifest = self._parts.manifest_of(new.platform)
-        self.ensure_connectable(new.platform, new.domain, new.token)
+        connectable(manifest, new.domain, new.token, self._parts.trusted)
         if manifest.api_versions and new.settings.api_version not in manifest.api_versions:
             raise InputError(
                 f"{manifest.title} speaks API versions {', '.join(manifest.api_versions)}, not "
@@ -107,24 +106,6 @@ class Operations:
                 code="unknown_api_version",
             )
         return await self.desk.create_channel(new, fields=manifest.fields, actor=actor)
-
-    def ensure_connectable(self, platform: str, domain: str, token: str) -> str:
-        """The shop domain as it is kept, where domain and token can be those of a channel; makes no call.
-
-        Raises:
-            UnknownName: no such platform.
-            InputError: ``token_missing``, or ``bad_domain``.
-        """
-        manifest = self._parts.manifest_of(platform)
-        if not token.strip():
-            raise InputError("A channel needs an access token.", code="token_missing")
-        name = domain.strip().lower().rstrip(".")
-        if name not in self._parts.trusted and not re.match(manifest.domain_pattern, name):
-            raise InputError(
-                f"{domain!r} is no shop domain of {manifest.title}: give the bare name, without https:// or a path.",
-                code="bad_domain",
-            )
-        return name
 
     async def check_channel(self, account: str, channel: str) -> ConnectionCheck:
         """*Test connection*: ask the shop whether domain and token work and whether the token may write, changing
@@ -138,6 +119,9 @@ class Operations:
         if found is None or found.fault:
             return ConnectionCheck(False, False, found.fault if found else "The channel was deleted.")
         return await self._check(found)
+
+    def _connectable(self, platform: str, domain: str, token: str) -> str:
+        return connectable(self._parts.manifest_of(platform), domain, token, self._parts.trusted)
 
     async def _check(self, channel: Channel) -> ConnectionCheck:
         return await self._parts.shops(channel, FreeGuard()).check()
