@@ -115,6 +115,7 @@ async def open_house(settings: Settings, *, exclusive: bool = False, connect: bo
             meters,
             bell,
             trusted,
+            tuple(MANIFESTS.values()),
         )
         if connect:
             await transport.start()

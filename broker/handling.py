@@ -11,8 +11,9 @@ from domain.envelope import Envelope, read_back
 from domain.errors import ShopError
 from domain.events import Payload, payload_of
 from domain.moments import Clock
-from domain.outcomes import Dead, Outcome, Park
+from domain.outcomes import Dead, Outcome, Park, Skipped
 from domain.ports import Shop
+from domain.product_source import PRODUCT_JOBS, source_refusal
 from domain.states import LaneKind
 
 CRASHES_TO_DEATH = 5
@@ -83,6 +84,9 @@ def refusal_of(channel: Channel | None, claim: Claim) -> Outcome | None:
             "channel",
             None,
         )
+    if claim.job_type in PRODUCT_JOBS:
+        refused = source_refusal(channel.product_source, claim.job_type, channel.id, channel.code)
+        return Skipped(refused, "not_product_source", silent=True) if refused else None
     return None
 
 

@@ -106,6 +106,7 @@ def _final(outcome: Outcome, delivery: Delivery, attempt: Attempt) -> Verdict:
     return _verdict(
         delivery, attempt, state, type(outcome).__name__, level, code=outcome.code, sentence=outcome.sentence,
         superseded_by=outcome.by if isinstance(outcome, Superseded) else None, counts=effects.counts, effects=effects,
+        logged=not (isinstance(outcome, Skipped) and outcome.silent),
     )  # fmt: skip
 
 

@@ -62,6 +62,8 @@ async def _import_one(run: Run) -> Outcome:
         return _unchanged(payload.external_order_id, seen, read=0)
     order = _pushed(run, payload) or (await run.shop.read_order(payload.external_order_id))[0]
     document = order.model_dump(mode="json")
+    initial = run.channel.settings.initial_order_status
+    told = {**document, "status": str(initial)} if seen is None and initial else document
     if seen is not None and (order.updated_at < seen or await _is_recorded(run, order, seen, document)):
         return _unchanged(order.external_order_id, seen, read=1)
     return Done(
@@ -69,7 +71,7 @@ async def _import_one(run: Run) -> Outcome:
         effects=Effects(
             counts=Counts(read=1, created=int(seen is None), updated=int(seen is not None)),
             records=(OrderRecord(order.external_order_id, order.updated_at, str(order.status), document),),
-            announcements=(Announcement("order.imported", document, order.external_order_id),),
+            announcements=(Announcement("order.imported", told, order.external_order_id),),
         ),
     )
 

@@ -8,10 +8,15 @@ from enum import StrEnum
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from domain.budget import Budget
+from domain.orders import OrderStatus
 from domain.periods import Period
+from domain.product_source import OMS
+from domain.setting_fields import SettingField
+from domain.units import LENGTHS, WEIGHTS
 
 
 class StockMode(StrEnum):
@@ -25,7 +30,9 @@ class StockMode(StrEnum):
 class ChannelSettings(BaseModel):
     """What an operator sets on a channel. Unknown members are refused.
 
-    ``calls_per_second`` and ``burst`` limit outbound calls over all processes together.
+    ``calls_per_second`` and ``burst`` limit outbound calls over all processes together. ``pii_retention_days`` is the
+    *PII retention threshold*, ``None`` keeps; ``initial_order_status`` is what the OMS is told of an order that is new,
+    ``None`` for the shop's own; ``stock_warehouses`` are those whose stock the channel sells, none for all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,14 +48,66 @@ class ChannelSettings(BaseModel):
     calls_per_second: float = Field(default=10.0, gt=0, le=10_000)
     burst: int = Field(default=20, ge=1, le=10_000)
     import_overlap_seconds: int = Field(default=300, ge=0)
+    automation: Literal["recurring", "webhook"] = "recurring"
+    pii_retention_days: int | None = Field(default=None, ge=1, le=36_500)
+    initial_order_status: OrderStatus | None = None
+    units_length: str = "in"
+    units_weight: str = "lb"
+    budget: Budget = Budget()
 
     @field_validator("timezone")
     @classmethod
     def _exists(cls, name: str) -> str:
-        try:
-            return ZoneInfo(name).key
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise PydanticCustomError("timezone", "is no timezone; use a name such as Europe/Berlin") from None
+        return _zone(name)
+
+    @field_validator("units_length", "units_weight")
+    @classmethod
+    def _is_a_unit(cls, unit: str, info: ValidationInfo) -> str:
+        return _unit(unit, info.field_name or "")
+
+
+class AccountSettings(BaseModel):
+    """What is set on an account itself (sales channels, section 1); unknown members are refused.
+
+    ``timezone`` and units are those of people, in which times and sizes are shown; a channel whose timezone is not set
+    has the account's. ``master_product_source`` is ``oms``, ``upstream`` or the code of a channel.
+    ``pii_retention_days`` holds for orders that come from no channel, and for channels that have no value of their own.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    name: str = Field(min_length=1, max_length=200)
+    timezone: str = "UTC"
+    units_length: str = "cm"
+    units_weight: str = "kg"
+    master_product_source: str = OMS
+    default_warehouse: str | None = Field(default=None, min_length=1, max_length=100)
+    default_carrier: str | None = Field(default=None, min_length=1, max_length=100)
+    pii_retention_days: int | None = Field(default=None, ge=1, le=36_500)
+
+    @field_validator("timezone")
+    @classmethod
+    def _exists(cls, name: str) -> str:
+        return _zone(name)
+
+    @field_validator("units_length", "units_weight")
+    @classmethod
+    def _is_a_unit(cls, unit: str, info: ValidationInfo) -> str:
+        return _unit(unit, info.field_name or "")
+
+
+def _zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise PydanticCustomError("timezone", "is no timezone; use a name such as Europe/Berlin") from None
+
+
+def _unit(unit: str, field: str) -> str:
+    known = LENGTHS if field == "units_length" else WEIGHTS
+    if unit not in known:
+        raise PydanticCustomError("unit", "is no unit here; use one of {known}", {"known": ", ".join(known)})
+    return unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +115,8 @@ class Channel:
     """One connection to one shop of one account; ``code`` is unique in its account, ``domain`` everywhere.
 
     ``fault`` says what keeps it from working at all (a token that no key opens); empty when nothing does.
-    ``mapped_at`` is when its mappings were changed last, 0 for never.
+    ``mapped_at`` is when its mappings were changed last, 0 for never. ``product_source`` is the *Master Product Source*
+    of its account, as :mod:`domain.product_source` has it.
     """
 
     id: str
@@ -71,6 +131,7 @@ class Channel:
     settings: ChannelSettings
     fault: str = ""
     mapped_at: int = 0
+    product_source: str = OMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +139,7 @@ class Account:
     """A tenant: what a key sees is one account.
 
     ``enabled`` tells how it stood when it was read; ``disable_at`` is the set time at which it stops, or stopped.
+    ``product_source`` is its *Master Product Source*, a channel by its id (:mod:`domain.product_source`).
     """
 
     id: str
@@ -87,11 +149,15 @@ class Account:
     timezone: str
     enabled: bool
     disable_at: datetime | None = None
+    product_source: str = OMS
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectorManifest:
-    """What a platform can do; page, API and CLI offer nothing else."""
+    """What a platform can do; page, API and CLI offer nothing else.
+
+    ``settings`` are all fields that may be set on its channels, in the order to show (:mod:`domain.setting_fields`).
+    """
 
     platform: str
     title: str
@@ -103,3 +169,9 @@ class ConnectorManifest:
     api_versions: tuple[str, ...] = ()
     domain_pattern: str = r"^[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)+$"
     cost_model: str = "calls"
+    settings: tuple[SettingField, ...] = ()
+
+    @property
+    def fields(self) -> dict[str, SettingField]:
+        """The settings by name."""
+        return {field.name: field for field in self.settings}

@@ -89,11 +89,15 @@ class Superseded:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Nothing had to be done, for a reason that is no fault (unchanged, already there, switched off)."""
+    """Nothing had to be done, for a reason that is no fault (unchanged, already there, switched off).
+
+    ``silent`` leaves no row in the sync log: what holds for all of a job was told there once.
+    """
 
     sentence: str
     code: str
     effects: Effects = field(default_factory=Effects)
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,10 @@ from __future__ import annotations
 OMS = "oms"
 UPSTREAM = "upstream"
 """An external system that publishes products; like the OMS, it is no channel."""
+PRODUCT_JOBS = ("product_import", "product_export")
+"""The jobs that a source of products allows or not."""
+EVENT_JOB = "product_export"
+"""The one of them that runs without a period too: whenever the OMS changes a product."""
 
 
 def source_refusal(source: str, job_type: str, channel_id: str, channel: str) -> str | None:

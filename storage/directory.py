@@ -279,6 +279,7 @@ class Directory:
             settings=ChannelSettings.model_validate_json(settings),
             fault=fault,
             mapped_at=mapped_at,
+            product_source=account.product_source,
         )
 
     def _token(self, sealed: str, channel_id: str, domain: str) -> tuple[SecretStr, str]:
@@ -290,6 +291,6 @@ class Directory:
 
 
 def _account(row: _Row) -> Account:
-    account_id, organization_id, code, name, timezone, enabled, disable_at = row[:_OWN]
+    account_id, organization_id, code, name, timezone, enabled, disable_at, source = row[:_OWN]
     stops = from_micros(disable_at) if disable_at is not None else None
-    return Account(account_id, organization_id, code, name, timezone, bool(enabled), stops)
+    return Account(account_id, organization_id, code, name, timezone, bool(enabled), stops, source)

@@ -11,25 +11,28 @@ from storage.tables import accounts, channels
 
 ACCOUNT_COLUMNS = (
     accounts.c.id, accounts.c.organization_id, accounts.c.code, accounts.c.name, accounts.c.timezone,
-    accounts.c.enabled, accounts.c.disable_at,
+    accounts.c.enabled, accounts.c.disable_at, accounts.c.product_source,
 )  # fmt: skip
 CHANNEL_COLUMNS = (
     channels.c.id, channels.c.code, channels.c.name, channels.c.platform, channels.c.domain, channels.c.token,
     channels.c.enabled, cast(channels.c.settings, Text), channels.c.mapped_at,
 )  # fmt: skip
 """Those that stand after :data:`ACCOUNT_COLUMNS` in each row."""
+_LIVES = channels.c.deleted_at.is_(None)
+"""A channel that was deleted is not there: only what looks back at its history still finds it."""
 _CODES_TOLD = 10
 
 
 def _by_name(dialect: str) -> Select[Any]:
     given = rows_of(dialect, {"account": Text(), "code": Text()})
-    same = (channels.c.account_id == accounts.c.id) & (channels.c.code == given.c.code)
+    same = (channels.c.account_id == accounts.c.id) & (channels.c.code == given.c.code) & _LIVES
     return _of_accounts(given, given.c.account, same)
 
 
 def _members(dialect: str) -> Select[Any]:
     given = values_of(dialect)
-    return _of_accounts(given, given.c.value, channels.c.account_id == accounts.c.id).order_by(channels.c.code)
+    mine = (channels.c.account_id == accounts.c.id) & _LIVES
+    return _of_accounts(given, given.c.value, mine).order_by(channels.c.code)
 
 
 def _of_accounts(given: FromClause, code: ColumnElement[str], belongs: ColumnElement[bool]) -> Select[Any]:
@@ -40,12 +43,12 @@ def _of_accounts(given: FromClause, code: ColumnElement[str], belongs: ColumnEle
 def _by_id(dialect: str) -> Select[Any]:
     given = values_of(dialect)
     source = given.join(channels, channels.c.id == given.c.value).join(accounts, accounts.c.id == channels.c.account_id)
-    return select(*ACCOUNT_COLUMNS, *CHANNEL_COLUMNS).select_from(source)
+    return select(*ACCOUNT_COLUMNS, *CHANNEL_COLUMNS).select_from(source).where(_LIVES)
 
 
 def _all(dialect: str) -> Select[Any]:
     source = channels.join(accounts, accounts.c.id == channels.c.account_id)
-    return select(*ACCOUNT_COLUMNS, *CHANNEL_COLUMNS).select_from(source).order_by(channels.c.code)
+    return select(*ACCOUNT_COLUMNS, *CHANNEL_COLUMNS).select_from(source).where(_LIVES).order_by(channels.c.code)
 
 
 BY_NAME = Fixed(_by_name)
@@ -67,7 +70,7 @@ _FIRST_CODES = Fixed(
     lambda dialect: (
         select(channels.c.code)
         .join(accounts, accounts.c.id == channels.c.account_id)
-        .where(accounts.c.code == bindparam("account", required=False))
+        .where(accounts.c.code == bindparam("account", required=False), _LIVES)
         .order_by(channels.c.code)
         .limit(_CODES_TOLD + 1)
     )

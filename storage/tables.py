@@ -49,6 +49,7 @@ accounts = Table(
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
     Column("created_at", Micros, nullable=False),
     Column("disable_at", Micros),
+    Column("product_source", key_text(36), nullable=False, server_default=text("'oms'")),
 )
 
 api_keys = Table(
@@ -71,13 +72,21 @@ channels = Table(
     Column("code", key_text(64), nullable=False),
     Column("name", Text, nullable=False),
     Column("platform", String(40), nullable=False),
-    Column("domain", String(255), nullable=False, unique=True),
+    Column("domain", String(255), nullable=False),
     Column("token", Text, nullable=False),
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
     Column("settings", JSON, nullable=False),
     Column("created_at", Micros, nullable=False),
     Column("mapped_at", Micros, nullable=False, server_default=text("0")),
+    Column("deleted_at", Micros),
     UniqueConstraint("account_id", "code"),
+    Index(
+        "ix_channels_living",
+        "domain",
+        unique=True,
+        sqlite_where=text("deleted_at IS NULL"),
+        postgresql_where=text("deleted_at IS NULL"),
+    ),
 )
 
 messages = Table(

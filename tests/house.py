@@ -35,12 +35,14 @@ from broker.transports.seam import Transport
 from connectors.http import HttpLimits
 from connectors.registry import MANIFESTS, Connectors
 from consumers import HANDLERS
+from domain.access import Actor
 from domain.channels import ChannelSettings
 from domain.envelope import Envelope
 from domain.events import payload_of
 from domain.ids import new_id
 from domain.mappings import CarrierCode, CarrierMapping
 from domain.outcomes import Done
+from domain.settings import Changes
 from domain.synclog import Trigger
 from storage.database import Database
 from storage.desk import SqlDesk
@@ -108,6 +110,11 @@ class SmallHouse:
         """Change the settings of a channel, or its token."""
         chosen = ChannelSettings.model_validate({**FAST, **settings}) if settings else None
         await self.desk.change_channel("acme", code, token=token, settings=chosen)
+
+    async def products_from(self, source: str) -> None:
+        """Make ``oms``, ``upstream`` or a channel the account's *Master Product Source*."""
+        changes = Changes({"master_product_source": source})
+        await self.operations.settings.change_account(Actor.installation("tester"), "acme", changes)
 
     async def map_carriers(self, methods: Mapping[str, str], code: str = "main") -> int:
         """Map OMS carriers (``ups`` or ``ups:ground``) to shipping methods; how many deliveries that let go."""

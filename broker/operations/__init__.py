@@ -1,8 +1,10 @@
 """The one operator surface: CLI, web and tests all go through it."""
 
+from broker.operations.channel_life import ChannelEdit, Credentials
 from broker.operations.desk import Desk
 from broker.operations.mappings import Imported, Mappings, MappingTask, Released
 from broker.operations.people import AuditFilter, AuditRow, ChainReport, NewUser, People, User, actor_of
+from broker.operations.settings import SettingRow, SettingsView, SettingVersion
 from broker.operations.staff import Staff
 from broker.operations.surface import Operations
 from broker.operations.values import (
@@ -21,12 +23,15 @@ from broker.operations.values import (
     ScheduleRow,
     Statistics,
 )
+from broker.operations.warehouses import Warehouse
 
 __all__ = [
     "AuditFilter",
     "AuditRow",
     "ChainReport",
+    "ChannelEdit",
     "ChannelRow",
+    "Credentials",
     "DeliveryRow",
     "Desk",
     "Finding",
@@ -47,8 +52,12 @@ __all__ = [
     "RejectedRow",
     "Released",
     "ScheduleRow",
+    "SettingRow",
+    "SettingVersion",
+    "SettingsView",
     "Staff",
     "Statistics",
     "User",
+    "Warehouse",
     "actor_of",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from broker.operations.values import (
     ChannelRow,
@@ -22,6 +22,11 @@ from broker.operations.values import (
 )
 from domain.channels import Account, ChannelSettings
 from domain.periods import Period
+from domain.setting_fields import SettingField
+
+if TYPE_CHECKING:
+    from broker.operations.settings import SettingsDesk
+    from broker.operations.warehouses import WarehouseDesk
 
 
 class Desk(Protocol):
@@ -30,6 +35,14 @@ class Desk(Protocol):
 
     ``actor`` is who changes something, as the audit writes it (:mod:`broker.operations.people`).
     """
+
+    @property
+    def settings(self) -> SettingsDesk:
+        """Settings of accounts and channels."""
+
+    @property
+    def warehouses(self) -> WarehouseDesk:
+        """Warehouses of organizations."""
 
     async def create_organization(self, name: str, *, actor: str = "installation") -> str:
         """A new organization; its id."""
@@ -54,8 +67,23 @@ class Desk(Protocol):
     async def accounts(self) -> Sequence[Account]:
         """All accounts, by code."""
 
-    async def create_channel(self, new: NewChannel, *, actor: str = "installation") -> str:
-        """A new channel with no schedules; its id."""
+    async def create_channel(
+        self, new: NewChannel, *, fields: Mapping[str, SettingField] | None = None, actor: str = "installation"
+    ) -> str:
+        """A new channel; its id. What it is not given it has from its account, as far as ``fields`` offer it
+        (``None``: all): without defaults there, no job runs by itself.
+        """
+
+    async def rename_channel(self, account: str, channel: str, name: str, *, actor: str) -> None:
+        """Give a channel another name."""
+
+    async def move_channel(self, account: str, channel: str, domain: str, token: str, *, actor: str) -> None:
+        """Connect a channel to another shop domain, which no other may have, with a token for it."""
+
+    async def delete_channel(self, account: str, channel: str, *, actor: str) -> int:
+        """Delete a channel: its jobs stop, what waits is closed with that reason (how many), its domain is free.
+        Its history stays readable under its code, which is not given again.
+        """
 
     async def change_channel(
         self,

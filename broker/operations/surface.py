@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -12,13 +11,16 @@ from broker.bell import Bell
 from broker.guard import FreeGuard
 from broker.ledger import Admission, Incoming, Ledger
 from broker.meters import Meters
+from broker.operations.channel_life import ChannelLife, connectable
 from broker.operations.desk import Desk
 from broker.operations.mappings import Mappings
 from broker.operations.people import People
+from broker.operations.settings import SettingsSurface
 from broker.operations.staff import Staff
 from broker.operations.values import ChannelRow, Finding, LogFilter, LogRow, NewChannel
+from broker.operations.warehouses import WarehouseSurface
 from broker.transports.seam import Transport
-from domain.channels import ConnectorManifest
+from domain.channels import Channel, ConnectorManifest
 from domain.envelope import Envelope, parse
 from domain.errors import InputError, MalformedEvent, TowpathError, UnknownName
 from domain.events import payload_of
@@ -40,7 +42,8 @@ FOLLOW_OVERLAP = timedelta(seconds=30)
 class Parts:
     """What the surface works on. ``manifest_of`` raises UnknownName for a platform that does not exist.
 
-    ``trusted`` are shop domains with a port that may be called although they are not public (the sandbox, tests).
+    ``trusted`` are shop domains with a port that may be called although they are not public (the sandbox, tests);
+    ``platforms`` all that there are.
     """
 
     ledger: Ledger
@@ -53,11 +56,13 @@ class Parts:
     meters: Meters
     bell: Bell
     trusted: frozenset[str] = frozenset()
+    platforms: tuple[ConnectorManifest, ...] = ()
 
 
 class Operations:
     """The operator surface. Lookups and simple changes are on :attr:`desk` and :attr:`mappings`, what is asked about
-    people on :attr:`people`; what has rules of its own is here.
+    people on :attr:`people`, settings on :attr:`settings`, warehouses on :attr:`warehouses`, making, testing, editing
+    and deleting channels on :attr:`life`; what has rules of its own is here.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -65,6 +70,9 @@ class Operations:
         self.desk = parts.desk
         self.mappings = parts.mappings
         self.people = Staff(parts.people, parts.desk)
+        self.settings = SettingsSurface(parts.desk, parts.manifest_of, parts.bell)
+        self.warehouses = WarehouseSurface(parts.desk)
+        self.life = ChannelLife(parts.desk, self._connectable, self._check, parts.bell)
 
     async def ingest(
         self, bodies: Sequence[bytes], *, account: str | None = None, trigger: Trigger = Trigger.EVENT
@@ -90,22 +98,14 @@ class Operations:
             InputError: the domain, code or token cannot be right, or the domain belongs to another channel.
         """
         manifest = self._parts.manifest_of(new.platform)
-        if not new.token.strip():
-            raise InputError("A channel needs an access token.", code="token_missing")
-        domain = new.domain.strip().lower()
-        if domain not in self._parts.trusted and not re.match(manifest.domain_pattern, domain):
-            raise InputError(
-                f"{new.domain!r} is no shop domain of {manifest.title}: give the bare name, without https:// or a "
-                f"path.",
-                code="bad_domain",
-            )
+        connectable(manifest, new.domain, new.token, self._parts.trusted)
         if manifest.api_versions and new.settings.api_version not in manifest.api_versions:
             raise InputError(
                 f"{manifest.title} speaks API versions {', '.join(manifest.api_versions)}, not "
                 f"{new.settings.api_version}.",
                 code="unknown_api_version",
             )
-        return await self.desk.create_channel(new, actor=actor)
+        return await self.desk.create_channel(new, fields=manifest.fields, actor=actor)
 
     async def check_channel(self, account: str, channel: str) -> ConnectionCheck:
         """*Test connection*: ask the shop whether domain and token work and whether the token may write, changing
@@ -118,7 +118,13 @@ class Operations:
         found = await self._parts.ledger.channel(row.id)
         if found is None or found.fault:
             return ConnectionCheck(False, False, found.fault if found else "The channel was deleted.")
-        return await self._parts.shops(found, FreeGuard()).check()
+        return await self._check(found)
+
+    def _connectable(self, platform: str, domain: str, token: str) -> str:
+        return connectable(self._parts.manifest_of(platform), domain, token, self._parts.trusted)
+
+    async def _check(self, channel: Channel) -> ConnectionCheck:
+        return await self._parts.shops(channel, FreeGuard()).check()
 
     async def _channel_row(self, account: str, channel: str) -> ChannelRow:
         for row in await self.desk.channels(account):
@@ -228,6 +234,11 @@ class Operations:
         if problems:
             return Finding("transport", False, " ".join(problems) + " Run 'towpath topology declare'.")
         return Finding("transport", True, "The message transport answers and its topology is complete.")
+
+    @property
+    def platforms(self) -> tuple[ConnectorManifest, ...]:
+        """What each platform can do, settings included; views offer nothing else."""
+        return self._parts.platforms
 
     @property
     def can_write(self) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from console.cli import account_settings
 from console.cli.acting import acting, actor_name
 from console.cli.asking import change, look
 from console.cli.clock import local_zone
@@ -23,6 +24,7 @@ app = typer.Typer(help="Accounts: the tenants.")
 
 def add(program: typer.Typer, panel: str) -> None:
     """Put the group into the program."""
+    account_settings.add(app)
     program.add_typer(app, name="accounts", rich_help_panel=panel)
 
 

@@ -1,22 +1,19 @@
-"""``towpath channels create|enable|disable|token|settings``: changes to channels."""
+"""``towpath channels create|enable|disable|token``: changes to channels."""
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from console.cli.acting import actor_name
-from console.cli.asking import change, look
-from console.cli.options import JsonOption, PlaceArgument, place
-from console.cli.printing import show, show_json, table, tell, words
-from domain.errors import InputError, UnknownName
+from console.cli.asking import change
+from console.cli.options import PlaceArgument, place
+from console.cli.printing import tell
 
 if TYPE_CHECKING:
-    from broker.operations import ChannelRow, Operations
+    from broker.operations import Operations
 
 TokenOption = Annotated[
     str | None,
@@ -27,7 +24,7 @@ StdinOption = Annotated[bool, typer.Option("--token-stdin", help="Read the token
 
 def add(group: typer.Typer) -> None:
     """Put the commands into the group of channels."""
-    for command in (create, enable, disable, token, settings):
+    for command in (create, enable, disable, token):
         group.command(command.__name__)(command)
 
 
@@ -42,7 +39,7 @@ def create(  # noqa: PLR0913 - one option for each thing a channel needs
     from_stdin: StdinOption = False,
 ) -> None:
     """Make a channel: a connection to one shop. Its jobs do not run on a schedule until a period is set."""
-    secret = _token(given, from_stdin=from_stdin)
+    secret = token_of(given, from_stdin=from_stdin)
 
     async def work(operations: Operations) -> str:
         from broker.operations import NewChannel  # noqa: PLC0415 - loads the models
@@ -81,7 +78,7 @@ def token(
 ) -> None:
     """Set a new access token; what waited for one goes on."""
     account, channel = place(where)
-    secret = _token(given, from_stdin=from_stdin)
+    secret = token_of(given, from_stdin=from_stdin)
 
     async def work(operations: Operations) -> None:
         await operations.desk.change_channel(account, channel, token=secret, actor=actor_name())
@@ -90,7 +87,7 @@ def token(
     tell(f"Channel {where} has a new token; what waited goes on. Test it: towpath channels check {where}")
 
 
-def _token(given: str | None, *, from_stdin: bool) -> str:
+def token_of(given: str | None, *, from_stdin: bool) -> str:
     """The token from the option, standard input, or a question whose answer is not shown.
 
     Raises:
@@ -109,89 +106,3 @@ def _token(given: str | None, *, from_stdin: bool) -> str:
     if not given.strip():
         raise typer.BadParameter("the token is empty", param_hint="--token")
     return given.strip()
-
-
-def settings(
-    context: typer.Context,
-    where: PlaceArgument,
-    changes: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[NAME=VALUE]...",
-            help="As stock_buffer=2 or stock_cap=null.",
-        ),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show the settings of a channel, or change some. What waited for one is tried again at once."""
-    account, channel = place(where)
-    wanted = dict(_change_of(text) for text in changes or [])
-
-    async def work(operations: Operations) -> dict[str, Any]:
-        row = await _channel(operations, account, channel)
-        if not wanted:
-            return row.settings.model_dump(mode="json")
-        made = changed(row.settings.model_dump(mode="json"), wanted)
-        chosen = type(row.settings).model_validate(made)
-        await operations.desk.change_channel(account, channel, settings=chosen, actor=actor_name())
-        return made
-
-    members = change(context, work) if wanted else look(context, work)
-    if as_json:
-        show_json(members)
-    else:
-        _show(members)
-
-
-async def _channel(operations: Operations, account: str, channel: str) -> ChannelRow:
-    row = next((each for each in await operations.desk.channels(account) if each.code == channel), None)
-    if row is None:
-        raise UnknownName(
-            f"Account {account!r} has no channel {channel!r}. See 'towpath channels list'.",
-            code="unknown_channel",
-        )
-    return row
-
-
-def _change_of(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise typer.BadParameter(f"{text!r} changes nothing: write NAME=VALUE", param_hint="NAME=VALUE")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
-
-
-def changed(members: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """The settings with checked changes.
-
-    Raises:
-        InputError: an unknown name or a value that cannot be.
-    """
-    from pydantic import ValidationError  # noqa: PLC0415 - loaded only where settings are changed
-
-    from domain.channels import ChannelSettings  # noqa: PLC0415 - same
-    from domain.envelope import explain  # noqa: PLC0415 - same
-
-    try:
-        return ChannelSettings.model_validate({**members, **changes}).model_dump(mode="json")
-    except ValidationError as error:
-        raise InputError(
-            f"These settings cannot be: {explain(error)}. Nothing was changed.", code="invalid_settings"
-        ) from None
-
-
-def _show(members: dict[str, Any]) -> None:
-    made = table("Setting", "Value")
-    for name, value in members.items():
-        made.add_row(words(name), words(", ".join(_texts(value)) or "-"))
-    show(made)
-
-
-def _texts(value: Any) -> Sequence[str]:
-    if isinstance(value, dict):
-        return [f"{name} = {member}" for name, member in value.items()]
-    if isinstance(value, list):
-        return [str(member) for member in value]
-    return ["-" if value is None else "yes" if value is True else "no" if value is False else str(value)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from console.cli import channel_changes
+from console.cli import channel_changes, channel_life, channel_settings
 from console.cli.asking import look
 from console.cli.clock import Zone, zone_of
 from console.cli.failing import FAILED
@@ -25,6 +25,8 @@ def add(program: typer.Typer, panel: str) -> None:
     group.command("list")(list_channels)
     group.command("check")(check)
     channel_changes.add(group)
+    channel_life.add(group)
+    channel_settings.add(group)
     program.add_typer(group, name="channels", rich_help_panel=panel)
 
 

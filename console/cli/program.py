@@ -29,6 +29,7 @@ from console.cli import (
     topology,
     users,
     version,
+    warehouses,
 )
 from console.cli.failing import explain_failure
 from console.cli.seams import Doors
@@ -41,6 +42,7 @@ PANELS: dict[str, tuple[Callable[[typer.Typer, str], None], ...]] = {
         accounts.add,
         users.add,
         channels.add,
+        warehouses.add,
         mappings.add,
         jobs.add,
         keys.add,

@@ -40,6 +40,11 @@ _EXAMPLES: dict[int, tuple[str, str, str]] = {
         "Contradicts what is there.",
         "Event 'e-1' of 'oms' came before with another body.",
     ),
+    412: (
+        "changed_meanwhile",
+        "Somebody else changed it since it was looked at.",
+        "The settings of channel acme/bright-main were changed meanwhile: they have version 4, not 3.",
+    ),
     413: (
         "body_too_large",
         "Too large.",

@@ -21,7 +21,7 @@ T = TypeVar("T")
 bearer = HTTPBearer(
     auto_error=False,
     scheme_name="apiKey",
-    description="An API key of one account. Scopes: `events:write`, `read`, `operate`.",
+    description="An API key of one account. Scopes: `events:write`, `read`, `operate`, `admin`.",
 )
 
 
@@ -78,3 +78,4 @@ class _KeyWith:
 AtDoor = Annotated[Door, Depends(_door)]
 Reader = Annotated[KeyHolder, Depends(_KeyWith("read"))]
 Operator = Annotated[KeyHolder, Depends(_KeyWith("operate"))]
+Administrator = Annotated[KeyHolder, Depends(_KeyWith("admin"))]

@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from domain.access import Place
+from domain.errors import InputError
 from domain.ids import new_id
+from domain.product_source import source_refusal
 from domain.states import DeliveryState, may_move
 from domain.synclog import Trigger
 from storage.directory import Directory
@@ -137,7 +139,15 @@ def _tell(connection: Connection, changed: Sequence[Any], what: tuple[str, str],
 
 
 def run_now(connection: Connection, directory: Directory, where: tuple[str, str], job: str, now: int) -> str:
-    """Queue a manual run; the message id."""
+    """Queue a manual run; the message id.
+
+    Raises:
+        UnknownName: no such account or channel.
+        InputError: the job contradicts the account's source of products.
+    """
+    channel = directory.named(connection, [where], fresh=True).channel(*where)
+    if refused := source_refusal(channel.product_source, job, channel.id, channel.code):
+        raise InputError(refused, code="not_product_source")
     answers = admit(
         connection,
         directory,

@@ -128,6 +128,7 @@ def schedule_rows(connection: Connection, account: str | None) -> list[ScheduleR
     query = query.join(channels, channels.c.id == schedules.c.channel_id).join(
         accounts, accounts.c.id == schedules.c.account_id
     )
+    query = query.where(channels.c.deleted_at.is_(None))
     if account is not None:
         query = query.where(accounts.c.code == account)
     return [

@@ -16,7 +16,8 @@ def rotate(connection: Connection, vault: Vault) -> int:
     Raises:
         ConfigurationError: a token needs a key that is not in the ring; nothing was changed.
     """
-    rows = connection.execute(locking(connection, select(channels.c.id, channels.c.domain, channels.c.token))).all()
+    query = select(channels.c.id, channels.c.domain, channels.c.token).where(channels.c.deleted_at.is_(None))
+    rows = connection.execute(locking(connection, query)).all()
     for row in rows:
         place = place_of_token(row.id, row.domain)
         sealed = vault.seal(vault.open(row.token, place), place)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,12 +14,15 @@ from domain.access import Place
 from domain.channels import ChannelSettings
 from domain.errors import InputError, UnknownName
 from domain.ids import new_id
-from domain.moments import from_micros, to_micros
-from domain.periods import Period, next_due
-from storage.directory import Directory
+from domain.periods import NEVER, Period
+from domain.setting_fields import PERIOD
+from domain.settings import Changes, flattened
 from storage.ledger.outward import unlock
 from storage.people.audit import Change, append
-from storage.sql import upsert
+from storage.settings import channel_settings
+from storage.settings.effect import changed_periods, periods_of, write_periods, write_settings
+from storage.settings.own import By, Own, Owner, keep, own_of
+from storage.settings.scene import Fields, Scene, account_row
 from storage.tables import accounts, channels, gates, organizations, schedules
 from storage.vault import Vault
 
@@ -111,18 +113,31 @@ def account_id(connection: Connection, code: str) -> str:
 def channel_id(connection: Connection, account: str, code: str) -> str:
     """The id of a channel of an account. Raises UnknownName."""
     owner = account_id(connection, account)
-    found = connection.scalar(select(channels.c.id).where(channels.c.account_id == owner, channels.c.code == code))
+    query = select(channels.c.id).where(channels.c.account_id == owner, channels.c.code == code)
+    found = connection.scalar(query.where(channels.c.deleted_at.is_(None)))
     if found is None:
         raise UnknownName(f"Account {account!r} has no channel {code!r}.", code="unknown_channel")
     return str(found)
 
 
-def create_channel(connection: Connection, vault: Vault, new: NewChannel, now: int, actor: str = "installation") -> str:
-    """Insert a channel with its token sealed; its id. The domain must not belong to any other channel."""
-    place = place_of(connection, new.account)
+def create_channel(
+    connection: Connection,
+    vault: Vault,
+    new: NewChannel,
+    now: int,
+    actor: str = "installation",
+    *,
+    fields: Fields | None = None,
+) -> str:
+    """Insert a channel with its token sealed; its id. The domain must not belong to any other channel.
+
+    What ``new.settings`` names is put on the channel; all else it has from its account. ``fields`` are what its
+    platform offers, ``None`` for everything.
+    """
+    account = account_row(connection, new.account, change=True)
+    place = Place(account.organization_id, account.id)
     domain = new.domain.strip().lower().rstrip(".")
-    if connection.scalar(select(channels.c.id).where(channels.c.domain == domain)):
-        raise InputError(f"Another channel has the shop domain {domain} already.", code="domain_taken")
+    _ensure_free(connection, account.id, domain, new)
     made = new_id()
     try:
         connection.execute(
@@ -141,9 +156,40 @@ def create_channel(connection: Connection, vault: Vault, new: NewChannel, now: i
         )
     except IntegrityError:
         raise InputError(f"Account {new.account!r} has a channel {new.code!r} already.", code="code_taken") from None
+    _furnish(connection, made, account, new.settings, fields, By(actor, now))
     detail = {"platform": new.platform, "domain": domain}
     append(connection, Change(actor, "channel.created", f"channel:{new.account}/{new.code}", place, detail), now)
     return made
+
+
+def _ensure_free(connection: Connection, account_id: str, domain: str, new: NewChannel) -> None:
+    """Check that domain and code are nobody's."""
+    living = channels.c.deleted_at.is_(None)
+    if connection.scalar(select(channels.c.id).where(channels.c.domain == domain, living)):
+        raise InputError(f"Another channel has the shop domain {domain} already.", code="domain_taken")
+    gone = select(channels.c.id).where(channels.c.account_id == account_id, channels.c.code == new.code, ~living)
+    if connection.scalar(gone):
+        raise InputError(
+            f"Account {new.account!r} had a channel {new.code!r}, whose messages and log are kept under that code: "
+            f"choose another code.",
+            code="code_taken",
+        )
+
+
+def _furnish(
+    connection: Connection, made: str, account: Row[Any], settings: ChannelSettings, fields: Fields | None, by: By
+) -> None:
+    """Write what counts on a new channel: what was put with it, else what its account says."""
+    named = tuple(settings.model_fields_set)
+    chosen = {name: value for name, value in flattened(settings).items() if name.partition(".")[0] in named}
+    channel = connection.execute(select(channels).where(channels.c.id == made)).one()
+    scene = Scene(channel, account, Own(0, chosen), own_of(connection, account.id))
+    values = scene.values(fields)
+    write_settings(connection, made, values)
+    write_periods(connection, channel, account, changed_periods({}, periods_of(values)), by.now)
+    if chosen:
+        told = {name: {"before": None, "after": value} for name, value in chosen.items()}
+        keep(connection, Owner(account.id, made), 1, chosen, told, by)
 
 
 def change_channel(
@@ -155,52 +201,34 @@ def change_channel(
     actor: str = "installation",
 ) -> None:
     """Apply (enabled, token, settings); work that waited for what changed is due at once."""
-    made = channel_id(connection, *where)
     enabled, token, settings = changes
+    if settings is not None:
+        channel_settings.replace_all(connection, where, settings, By(actor, now))
+    if enabled is None and token is None:
+        return
+    made = channel_id(connection, *where)
     row = connection.execute(select(channels).where(channels.c.id == made)).one()
     values: dict[str, object] = {}
+    told: dict[str, Any] = {}
     if enabled is not None:
         values["enabled"] = enabled
+        told["enabled"] = {"before": bool(row.enabled), "after": enabled}
     if token is not None:
         values["token"] = vault.seal(token, place_of_token(made, row.domain))
-    if settings is not None:
-        values["settings"] = settings.model_dump(mode="json")
-    if values:
-        connection.execute(update(channels).where(channels.c.id == made).values(**values))
+        told["token"] = "changed"  # noqa: S105
+    connection.execute(update(channels).where(channels.c.id == made).values(**values))
     if enabled:
         unlock(connection, made, "channel", now)
     if token is not None:
         closed = update(gates).where(gates.c.channel_id == made, gates.c.cause == "unauthorized")
         connection.execute(closed.values(closed_until=0, cause="", strikes=0, sentence=""))
         unlock(connection, made, "unauthorized", now)
-    if settings is not None:
-        unlock(connection, made, "mapping", now)
-    change = Change(
-        actor, "channel.changed", "channel:" + "/".join(where), place_of(connection, where[0]), _told(row, values)
-    )
+    change = Change(actor, "channel.changed", "channel:" + "/".join(where), place_of(connection, where[0]), told)
     append(connection, change, now)
-
-
-def _told(before: Row[Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a channel changed: each value before and after, but for the token only that it did."""
-    told: dict[str, Any] = {}
-    if "token" in values:
-        told["token"] = "changed"  # noqa: S105
-    if "enabled" in values:
-        told["enabled"] = {"before": bool(before.enabled), "after": values["enabled"]}
-    if "settings" in values:
-        after = values["settings"]
-        told["settings"] = {
-            name: {"before": before.settings.get(name), "after": after.get(name)}
-            for name in sorted({*before.settings, *after})
-            if before.settings.get(name) != after.get(name)
-        }
-    return told
 
 
 def set_schedule(
     connection: Connection,
-    directory: Directory,
     where: tuple[str, str],
     job: str,
     period: Period,
@@ -208,18 +236,17 @@ def set_schedule(
     *,
     actor: str = "installation",
 ) -> None:
-    """Insert or change a schedule; its next due instant lies after now, so a change never fires retroactively."""
-    made = channel_id(connection, *where)
-    account = directory.named(connection, [where], fresh=True).account(where[0])
-    query = select(schedules.c.id, schedules.c.period)
-    known = connection.execute(query.where(schedules.c.channel_id == made, schedules.c.job_type == job)).first()
-    schedule = known.id if known else new_id()
-    following = next_due(period, from_micros(now), schedule_id=schedule, timezone=account.timezone)
-    values = {"period": period.text, "next_due": to_micros(following) if following else None}
-    statement = upsert(connection, schedules).values(
-        id=schedule, account_id=account.id, channel_id=made, job_type=job, last_due=None, **values
+    """Put the period of a job on a channel; its next due instant lies after now, so it never fires retroactively."""
+    known = connection.scalar(
+        select(schedules.c.period).where(
+            schedules.c.channel_id == channel_id(connection, *where), schedules.c.job_type == job
+        )
     )
-    connection.execute(statement.on_conflict_do_update(index_elements=["channel_id", "job_type"], set_=values))
-    detail = {"job": job, "period": {"before": known.period if known else "none", "after": period.text}}
-    place = Place(account.organization_id, account.id)
-    append(connection, Change(actor, "schedule.set", "channel:" + "/".join(where), place, detail), now)
+    detail = {"job": job, "period": {"before": known or NEVER.text, "after": period.text}}
+    channel_settings.put(
+        connection,
+        where,
+        Changes({PERIOD + job: period.text}),
+        By(actor, now),
+        tell=lambda _: ("schedule.set", detail),
+    )

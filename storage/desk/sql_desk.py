@@ -27,10 +27,14 @@ from domain.channels import Account, ChannelSettings
 from domain.moments import Clock, to_micros, utc_now
 from domain.periods import Period
 from storage.database import Database
-from storage.desk import actions, keys, lookups, overview, setup
+from storage.desk import actions, keys, life, lookups, overview, setup
 from storage.desk.switching import switch_account
 from storage.directory import Directory
+from storage.settings.own import By
+from storage.settings.scene import Fields
+from storage.settings.sql_settings import SqlSettings
 from storage.vault import Vault
+from storage.warehouses import SqlWarehouses
 
 T = TypeVar("T")
 
@@ -51,6 +55,8 @@ class SqlDesk:
         self._vault = vault
         self._version_of = version_of
         self._clock = clock
+        self.settings = SqlSettings(database, directory, clock)
+        self.warehouses = SqlWarehouses(database, clock)
 
     def _now(self) -> int:
         return to_micros(self._clock())
@@ -89,10 +95,27 @@ class SqlDesk:
         """All accounts, by code."""
         return await self._database.aanswer(self._directory.accounts)
 
-    async def create_channel(self, new: NewChannel, *, actor: str = "installation") -> str:
-        """A new channel with no schedules; its id."""
-        work = partial(setup.create_channel, vault=self._vault, new=new, now=self._now(), actor=actor)
+    async def create_channel(
+        self, new: NewChannel, *, fields: Fields | None = None, actor: str = "installation"
+    ) -> str:
+        """A new channel; its id."""
+        work = partial(setup.create_channel, vault=self._vault, new=new, now=self._now(), actor=actor, fields=fields)
         return await self._change(work)
+
+    async def rename_channel(self, account: str, channel: str, name: str, *, actor: str) -> None:
+        """Give a channel another name."""
+        where, by = (account, channel), By(actor, self._now())
+        await self._change(lambda connection: life.rename(connection, where, name, by))
+
+    async def move_channel(self, account: str, channel: str, domain: str, token: str, *, actor: str) -> None:
+        """Connect a channel to another shop domain, with a token for it."""
+        where, by = (account, channel), By(actor, self._now())
+        await self._change(lambda connection: life.move(connection, self._vault, where, domain, token, by))
+
+    async def delete_channel(self, account: str, channel: str, *, actor: str) -> int:
+        """Delete a channel; how many waiting deliveries that closed."""
+        where, by = (account, channel), By(actor, self._now())
+        return await self._change(lambda connection: life.remove(connection, where, by))
 
     async def change_channel(
         self,
@@ -133,9 +156,7 @@ class SqlDesk:
     ) -> None:
         """How often a job runs."""
         where, now = (account, channel), self._now()
-        await self._change(
-            lambda connection: setup.set_schedule(connection, self._directory, where, job, period, now, actor=actor)
-        )
+        await self._change(lambda connection: setup.set_schedule(connection, where, job, period, now, actor=actor))
 
     async def schedules(self, account: str | None) -> Sequence[ScheduleRow]:
         """Recurring jobs with their last and next run."""

@@ -150,11 +150,11 @@ def _concerned(connection: Connection, known: Snapshot, incoming: Incoming) -> t
     order_id = getattr(incoming.payload, "external_order_id", None)
     if order_id is None or len(candidates) <= 1:
         return candidates
-    holders = set(
-        connection.scalars(
-            select(orders.c.channel_id).where(orders.c.account_id == account.id, orders.c.external_order_id == order_id)
-        )
+    found = connection.scalars(
+        select(orders.c.channel_id).where(orders.c.account_id == account.id, orders.c.external_order_id == order_id)
     )
+    # A deleted channel may have had the order too.
+    holders = {channel.id for channel in candidates}.intersection(found)
     if len(holders) != 1:
         raise UnknownName(
             f"Order {order_id!r} is in {len(holders)} channels of account {account.code!r}: name the channel in the "

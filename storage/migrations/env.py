@@ -8,6 +8,7 @@ import storage.journal_tables
 import storage.mapping_tables
 import storage.people_tables
 import storage.product_tables
+import storage.settings_tables
 import storage.tables  # noqa: F401 - same
 from storage.metadata import metadata
 

@@ -37,6 +37,16 @@ async def test_an_event_reads_the_order_records_it_and_tells_the_oms(store: Stor
     assert await store.house.memory.order_document(store.house.channel_id, str(order)) == told["data"]
 
 
+async def test_a_new_order_is_told_with_the_initial_status_and_a_known_one_with_its_own(store: Store) -> None:
+    await store.house.change(initial_order_status="on_hold")
+    order = store.buy("TEE0001-S")
+    await imported(store, order)
+    store.edit(order, status="in_progress")
+    await store.run(await store.house.order_event(order, "order.updated"))
+    first, second = [each["data"]["status"] for each in await store.announced()]
+    assert (first, second) == ("on_hold", "in_progress")
+
+
 async def test_the_document_for_the_oms_is_the_canonical_order_with_money_as_in_the_shop(store: Store) -> None:
     order = store.buy("TEE0001-S", status="moas_pending")
     await imported(store, order)

@@ -54,8 +54,10 @@ async def test_what_the_shop_has_already_is_not_written_again(store: Store) -> N
 
 
 async def test_an_imported_product_is_updated_without_a_search(store: Store) -> None:
+    await store.house.products_from("main")
     await store.house.desk.run_now("acme", "main", "product_import")
     await store.house.work_off()
+    await store.house.products_from("oms")
     store.shop.ledger.calls.clear()
     sizes = [{"sku": f"TEE0001-{size}", "options": {"Size": size}} for size in ("XS", "S", "M", "L")]
     await store.run(await send(store, {"sku": "TEE0001", "name": "Best tee", "variants": sizes}))
@@ -64,8 +66,10 @@ async def test_an_imported_product_is_updated_without_a_search(store: Store) -> 
 
 
 async def test_a_sku_of_another_product_of_the_shop_is_refused_and_that_product_stays(store: Store) -> None:
+    await store.house.products_from("main")
     await store.house.desk.run_now("acme", "main", "product_import")
     await store.house.work_off()
+    await store.house.products_from("oms")
     row = await store.run(await send(store, {"sku": "TEE0001-S", "name": "Small tee", "price": 3}))
     assert (row.state, row.code) == ("dead", "sku_of_another_product")
     assert "belongs to the shop's product 1, which is 'TEE0001'" in row.sentence and writes(store) == []

@@ -14,6 +14,11 @@ from storage.product_tables import product_skus, products
 from tests.consumers.store import PREFIX, Store
 
 
+@pytest.fixture(autouse=True)
+async def the_channel_is_the_source(store: Store) -> None:
+    await store.house.products_from("main")
+
+
 async def run_import(store: Store) -> str:
     """*Sync* by a person; the message id."""
     message = await store.house.desk.run_now("acme", "main", "product_import")
@@ -138,7 +143,8 @@ async def test_a_duplicate_sku_is_left_out_with_one_warning_that_lists_it_and_th
     store.shop.ledger.calls.clear()
     await run_import(store)
     assert store.calls() == ["GET /products"]
-    assert len([each for each in await store.house.logs() if each.level == "Warning"]) == 1
+    warnings = [each for each in await store.house.logs() if each.level == "Warning"]
+    assert [each.code for each in warnings if each.job == "product_import"] == ["sku_left_out"]
 
 
 async def test_a_sku_moves_to_another_product_once_the_first_is_gone_or_gave_it_up(store: Store) -> None:

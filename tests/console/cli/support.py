@@ -97,6 +97,7 @@ class Place:
                         self._shop,
                         Meters(),
                         Bell(),
+                        platforms=(MANIFEST,),
                     )
                 ),
                 ledger,

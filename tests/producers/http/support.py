@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from fastapi import FastAPI
@@ -21,13 +21,14 @@ from broker.meters import Meters
 from broker.operations import NewChannel, Operations
 from broker.operations.surface import Parts
 from broker.transports.memory import InMemoryTransport
+from connectors.bright_sites import MANIFEST
 from domain.channels import Channel, ConnectorManifest
 from domain.errors import UnknownName
 from domain.ids import new_id
 from domain.jobs import JOB_TYPES
 from domain.moments import utc_now
 from domain.outcomes import Announcement, Effects
-from domain.ports import CallGuard, Shop
+from domain.ports import CallGuard, ConnectionCheck, Shop
 from domain.states import DeliveryState
 from domain.synclog import Level
 from producers.http import HttpLimits, create_app, serve
@@ -51,6 +52,7 @@ KEYS = {
     "read": ("acme", ("read",)),
     "operate": ("acme", ("read", "operate")),
     "all": ("acme", ("events:write", "read", "operate")),
+    "admin": ("acme", ("read", "admin")),
     "foreign": ("globex", ("events:write", "read", "operate")),
 }
 
@@ -143,11 +145,18 @@ def stock(number: int = 1, **changes: Any) -> dict[str, Any]:
 def platforms(platform: str) -> ConnectorManifest:
     if platform != "bright_sites":
         raise UnknownName(f"No platform {platform!r}.")
-    return ConnectorManifest(platform, "Bright Sites", "stable", "static", {}, mappings=("carrier",))
+    return MANIFEST
 
 
-def no_shops(channel: Channel, guard: CallGuard) -> Shop:
-    raise AssertionError("the door calls no shop")
+class ReadOnlyShop:
+    """Answers *Test connection*; the door makes no other call."""
+
+    async def check(self) -> ConnectionCheck:
+        return ConnectionCheck(True, False, "The token may only read.")
+
+
+def shops(channel: Channel, guard: CallGuard) -> Shop:
+    return cast(Shop, ReadOnlyShop())
 
 
 def wire(database: Database) -> tuple[Operations, SqlLedger, InMemoryTransport]:
@@ -157,7 +166,7 @@ def wire(database: Database) -> tuple[Operations, SqlLedger, InMemoryTransport]:
     transport = InMemoryTransport()
     desk = SqlDesk(database, directory, vault, lambda platform: "stable")
     mappings, people = SqlMappings(database, directory), SqlPeople(database)
-    parts = Parts(ledger, desk, mappings, people, transport, platforms, no_shops, Meters(), Bell())
+    parts = Parts(ledger, desk, mappings, people, transport, platforms, shops, Meters(), Bell(), platforms=(MANIFEST,))
     return Operations(parts), ledger, transport
 
 
