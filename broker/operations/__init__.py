@@ -3,6 +3,7 @@
 from broker.operations.desk import Desk
 from broker.operations.mappings import Imported, Mappings, MappingTask, Released
 from broker.operations.people import AuditFilter, AuditRow, ChainReport, NewUser, People, User, actor_of
+from broker.operations.sessions import NewSession, Session, SignIn, SignInRefused, TooManyTries
 from broker.operations.staff import Staff
 from broker.operations.surface import Operations
 from broker.operations.values import (
@@ -41,14 +42,19 @@ __all__ = [
     "MessageRow",
     "NewChannel",
     "NewKey",
+    "NewSession",
     "NewUser",
     "Operations",
     "People",
     "RejectedRow",
     "Released",
     "ScheduleRow",
+    "Session",
+    "SignIn",
+    "SignInRefused",
     "Staff",
     "Statistics",
+    "TooManyTries",
     "User",
     "actor_of",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from broker.operations.desk import Desk
-from broker.operations.people import Allow, AuditFilter, AuditRow, ChainReport, NewUser, People, User, actor_of
+from broker.operations.people import Allow, AuditFilter, AuditRow, ChainReport, NewUser, People, User
 from domain.access import (
     Action,
     Actor,
@@ -36,11 +36,6 @@ class Staff:
     def __init__(self, people: People, desk: Desk) -> None:
         self._people = people
         self._desk = desk
-
-    async def sign_in(self, email: str, password: str) -> tuple[User, Actor] | None:
-        """The user with this password and the actor it is; ``None`` where nobody signs in with it."""
-        user = await self._people.verify_password(email, password)
-        return (user, actor_of(user)) if user else None
 
     async def add(self, by: Actor, new: NewUser) -> str:
         """A new user with the roles that ``by`` may give; its id. Without a role it takes the whole organization."""

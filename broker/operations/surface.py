@@ -15,6 +15,7 @@ from broker.meters import Meters
 from broker.operations.desk import Desk
 from broker.operations.mappings import Mappings
 from broker.operations.people import People
+from broker.operations.sessions import SignIn
 from broker.operations.staff import Staff
 from broker.operations.values import ChannelRow, Finding, LogFilter, LogRow, NewChannel
 from broker.transports.seam import Transport
@@ -57,7 +58,7 @@ class Parts:
 
 class Operations:
     """The operator surface. Lookups and simple changes are on :attr:`desk` and :attr:`mappings`, what is asked about
-    people on :attr:`people`; what has rules of its own is here.
+    people on :attr:`people`, who is signed in on :attr:`sessions`; what has rules of its own is here.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -65,6 +66,7 @@ class Operations:
         self.desk = parts.desk
         self.mappings = parts.mappings
         self.people = Staff(parts.people, parts.desk)
+        self.sessions = SignIn(parts.people)
 
     async def ingest(
         self, bodies: Sequence[bytes], *, account: str | None = None, trigger: Trigger = Trigger.EVENT

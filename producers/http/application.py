@@ -10,7 +10,8 @@ from fastapi import FastAPI
 
 from broker.operations import Operations
 from domain.events import CONTRACT_VERSION
-from producers.http import acting, events, feed, health, lookups, mapping, translation
+from producers.http import acting, events, feed, health, lookups, mapping, session, translation
+from producers.http.addresses import add_routes
 from producers.http.documented import describe
 from producers.http.door import Door
 from producers.http.limits import HttpLimits
@@ -22,6 +23,7 @@ _TAGS = [
     {"name": "read", "description": "Look things up."},
     {"name": "operate", "description": "Act on messages and deliveries."},
     {"name": "mappings", "description": "Which codes stand for which, and what is missing."},
+    {"name": "session", "description": "Sign in and out."},
     {"name": "health", "description": "For orchestration and monitoring."},
 ]
 
@@ -44,8 +46,10 @@ def create_app(operations: Operations, limits: HttpLimits | None = None) -> Fast
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.door = door
-    for module in (events, lookups, feed, acting, mapping, health):
-        app.include_router(module.router)
+    for module in (events, lookups, feed, acting, mapping):
+        add_routes(app, module.router, of_account=True)
+    for module in (session, health):
+        add_routes(app, module.router)
     translation.install(app)
     app.add_middleware(Shortcut, path="/v1/events", endpoint=events.take_events)
     app.add_middleware(Shell)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, insert, or_, select
 
 from broker.operations.values import KeyHolder, NewKey
+from domain.access import Place
 from domain.errors import InputError
 from domain.ids import new_id
 from storage.desk.setup import place_of
@@ -48,9 +49,14 @@ def create_key(
 def key_holder(connection: Connection, secret: str, now: int) -> KeyHolder | None:
     """Who a key speaks for."""
     digest = hashlib.sha256(secret.encode()).hexdigest()
-    query = select(accounts.c.code, api_keys.c.scopes, api_keys.c.id).join(
-        accounts, accounts.c.id == api_keys.c.account_id
-    )
     at_work = accounts.c.enabled & or_(accounts.c.disable_at.is_(None), accounts.c.disable_at > now)
-    row = connection.execute(query.where(api_keys.c.digest == digest, api_keys.c.revoked_at.is_(None), at_work)).first()
-    return KeyHolder(row.code, frozenset(row.scopes), row.id) if row else None
+    query = select(
+        accounts.c.code, accounts.c.id, accounts.c.organization_id, at_work.label("at_work"),
+        api_keys.c.scopes, api_keys.c.id.label("key_id"),
+    ).join(accounts, accounts.c.id == api_keys.c.account_id)  # fmt: skip
+    valid = or_(api_keys.c.revoked_at.is_(None), api_keys.c.revoked_at > now)
+    row = connection.execute(query.where(api_keys.c.digest == digest, valid)).first()
+    if row is None:
+        return None
+    place = Place(row.organization_id, row.id)
+    return KeyHolder(row.code, frozenset(row.scopes), row.key_id, place, bool(row.at_work))

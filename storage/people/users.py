@@ -14,7 +14,7 @@ from domain.ids import new_id
 from domain.moments import from_micros
 from domain.people import clean_email
 from storage.people.audit import Change, append
-from storage.people_tables import grants, users
+from storage.people_tables import grants, sessions, users
 from storage.sql import chunks, locking
 from storage.tables import accounts, organizations
 
@@ -45,9 +45,10 @@ def create(connection: Connection, new: NewUser, now: int, actor: str) -> str:
 
 
 def set_password_hash(connection: Connection, user_id: str, made: str, allow: Allow, now: int, actor: str) -> None:
-    """Replace the hash of the password."""
+    """Replace the hash of the password; all sessions of the user end."""
     user = held(connection, user_id)
     allow(user)
+    _sign_out(connection, user_id)
     connection.execute(update(users).where(users.c.id == user_id).values(password_hash=made))
     append(connection, Change(actor, "user.password_set", _object(user_id), Place(user.organization_id)), now)
 
@@ -59,7 +60,8 @@ def renew_hash(connection: Connection, user_id: str, known: str, made: str) -> N
 
 
 def switch(connection: Connection, user_id: str, enabled: bool, allow: Allow, now: int, actor: str) -> None:
-    """Disable a user (nobody signs in as it any more) or enable it again; nothing happens where it is so already.
+    """Disable a user (its sessions end, and nobody signs in as it any more) or enable it again; nothing happens where
+    it is so already.
 
     Raises:
         InputError: it is the last owner of its organization.
@@ -70,6 +72,7 @@ def switch(connection: Connection, user_id: str, enabled: bool, allow: Allow, no
         return
     if not enabled:
         _keep_an_owner(connection, user)
+        _sign_out(connection, user_id)
     connection.execute(update(users).where(users.c.id == user_id).values(disabled_at=None if enabled else now))
     action = "user.enabled" if enabled else "user.disabled"
     append(connection, Change(actor, action, _object(user_id), Place(user.organization_id)), now)
@@ -114,6 +117,12 @@ def by_email(connection: Connection, email: str) -> tuple[User, str | None] | No
     return (_users(connection, query)[0], row.password_hash) if row else None
 
 
+def by_id(connection: Connection, user_id: str) -> User | None:
+    """The user of an id; ``None`` where there is none."""
+    found = _users(connection, select(users).where(users.c.id == user_id))
+    return found[0] if found else None
+
+
 def listed(connection: Connection, organization_id: str | None) -> list[User]:
     """The users of an organization, or all, by e-mail address."""
     query = select(users).order_by(users.c.email)
@@ -142,6 +151,10 @@ def _user(row: Row[Any], roles: Sequence[Grant]) -> User:
         has_password=row.password_hash is not None,
         grants=tuple(roles),
     )
+
+
+def _sign_out(connection: Connection, user_id: str) -> None:
+    connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
 
 
 def _hold(connection: Connection, organization_id: str) -> None:

@@ -120,10 +120,10 @@ def test_a_password_is_read_from_standard_input_and_shown_nowhere(peopled: Place
     assert peopled.json("users", "list")[0]["has_password"]
 
     async def work(operations: Operations, _: SqlLedger) -> bool:
-        return await operations.people.sign_in(EMAIL, PASSWORD) is not None
+        return (await operations.sessions.sign_in(EMAIL, PASSWORD, "")).session.user.email == EMAIL
 
-    assert peopled.do(work)
     assert newest(peopled).action == "user.password_set"
+    assert peopled.do(work)
 
 
 def test_a_weak_password_is_refused(peopled: Place) -> None:
