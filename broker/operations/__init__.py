@@ -1,6 +1,7 @@
 """The one operator surface: CLI, web and tests all go through it."""
 
 from broker.operations.desk import Desk
+from broker.operations.keys import KeyRing
 from broker.operations.mappings import Imported, Mappings, MappingTask, Released
 from broker.operations.people import AuditFilter, AuditRow, ChainReport, NewUser, People, User, actor_of
 from broker.operations.sessions import NewSession, Session, SignIn, SignInRefused, TooManyTries
@@ -11,6 +12,7 @@ from broker.operations.values import (
     DeliveryRow,
     Finding,
     KeyHolder,
+    KeyRow,
     LogFilter,
     LogRow,
     MessageFilter,
@@ -33,6 +35,8 @@ __all__ = [
     "Finding",
     "Imported",
     "KeyHolder",
+    "KeyRing",
+    "KeyRow",
     "LogFilter",
     "LogRow",
     "MappingTask",

@@ -125,6 +125,17 @@ class People(Protocol):
     ) -> None:
         """Let a user sign in, or no longer. Raises InputError for the last owner of an organization."""
 
+    async def change_user(
+        self,
+        user_id: str,
+        *,
+        name: str | None = None,
+        email: str | None = None,
+        allow: Allow = anyone,
+        actor: str = "installation",
+    ) -> None:
+        """Set name and e-mail address; with another address all sessions of the user end."""
+
     async def grant(self, user_id: str, grant: Grant, *, actor: str = "installation") -> None:
         """Give a role. Raises InputError where the user has it already."""
 

@@ -13,6 +13,7 @@ from broker.guard import FreeGuard
 from broker.ledger import Admission, Incoming, Ledger
 from broker.meters import Meters
 from broker.operations.desk import Desk
+from broker.operations.keys import KeyRing
 from broker.operations.mappings import Mappings
 from broker.operations.people import People
 from broker.operations.sessions import SignIn
@@ -58,7 +59,8 @@ class Parts:
 
 class Operations:
     """The operator surface. Lookups and simple changes are on :attr:`desk` and :attr:`mappings`, what is asked about
-    people on :attr:`people`, who is signed in on :attr:`sessions`; what has rules of its own is here.
+    people on :attr:`people`, who is signed in on :attr:`sessions`, their keys
+    on :attr:`keys`; what has rules of its own is here.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -67,6 +69,7 @@ class Operations:
         self.mappings = parts.mappings
         self.people = Staff(parts.people, parts.desk)
         self.sessions = SignIn(parts.people)
+        self.keys = KeyRing(parts.desk)
 
     async def ingest(
         self, bodies: Sequence[bytes], *, account: str | None = None, trigger: Trigger = Trigger.EVENT

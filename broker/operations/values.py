@@ -199,6 +199,19 @@ class NewKey:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyRow:
+    """An API key in the list: how its secret begins, and when it stops (a time to come after a rotation), or did."""
+
+    id: str
+    account: str
+    name: str
+    prefix: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class KeyHolder:
     """Who an API key speaks for: an account by its code, where it belongs, and whether it is enabled now."""
 

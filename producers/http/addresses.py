@@ -14,11 +14,9 @@ async def _account(account: Annotated[str, Path(description="code of the account
     """Puts the parameter into the document; whether the caller belongs there is asked where it is known."""
 
 
-def add_routes(app: FastAPI, router: APIRouter, *, of_account: bool = False) -> None:
-    """Add routes to the application; ``of_account`` adds each a second time, below the account that it is about."""
+def add_routes(app: FastAPI, router: APIRouter) -> None:
+    """Add routes to the application, and each a second time, below the account that it is about."""
     app.include_router(router)
-    if not of_account:
-        return
     for route in router.routes:
         if isinstance(route, APIRoute):
             app.add_api_route(route.path.replace(START, OF_ACCOUNT, 1), route.endpoint, **_same(route))

@@ -10,7 +10,19 @@ from fastapi import FastAPI
 
 from broker.operations import Operations
 from domain.events import CONTRACT_VERSION
-from producers.http import acting, events, feed, health, lookups, mapping, session, translation
+from producers.http import (
+    acting,
+    api_keys,
+    auditing,
+    events,
+    feed,
+    health,
+    lookups,
+    mapping,
+    session,
+    translation,
+    users,
+)
 from producers.http.addresses import add_routes
 from producers.http.documented import describe
 from producers.http.door import Door
@@ -24,6 +36,7 @@ _TAGS = [
     {"name": "operate", "description": "Act on messages and deliveries."},
     {"name": "mappings", "description": "Which codes stand for which, and what is missing."},
     {"name": "session", "description": "Sign in and out."},
+    {"name": "people", "description": "Users, API keys, and who changed what."},
     {"name": "health", "description": "For orchestration and monitoring."},
 ]
 
@@ -46,10 +59,10 @@ def create_app(operations: Operations, limits: HttpLimits | None = None) -> Fast
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.door = door
-    for module in (events, lookups, feed, acting, mapping):
-        add_routes(app, module.router, of_account=True)
-    for module in (session, health):
+    for module in (events, lookups, feed, acting, mapping, auditing):
         add_routes(app, module.router)
+    for router in (api_keys.router, session.router, users.router, auditing.of_organization, health.router):
+        app.include_router(router)
     translation.install(app)
     app.add_middleware(Shortcut, path="/v1/events", endpoint=events.take_events)
     app.add_middleware(Shell)

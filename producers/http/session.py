@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response, Security
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
 from broker.operations import NewSession, Session, SignInRefused, TooManyTries
@@ -84,6 +84,17 @@ class SignedOut(BaseModel):
 
 
 InSession = Depends(session_cookie)
+
+
+async def _person(request: Request, door: AtDoor, _: Annotated[str | None, Security(session_cookie)]) -> Session:
+    if request.headers.get("authorization") is not None:
+        key = await door.keys.caller(request.headers["authorization"])
+        raise Refusal(403, "not_allowed", f"This is for people: sign in. An API key speaks for {key.account!r} alone.")
+    return await session_of(door, request)
+
+
+Person = Annotated[Session, Depends(_person)]
+"""Who is signed in, for what is not of one account."""
 
 
 @router.post(

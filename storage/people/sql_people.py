@@ -77,6 +77,19 @@ class SqlPeople:
         now = self._now()
         await self._database.awrite(lambda connection: users.switch(connection, user_id, enabled, allow, now, actor))
 
+    async def change_user(
+        self,
+        user_id: str,
+        *,
+        name: str | None = None,
+        email: str | None = None,
+        allow: Allow = anyone,
+        actor: str = "installation",
+    ) -> None:
+        """Set name and e-mail address."""
+        given, now = (name, email), self._now()
+        await self._database.awrite(lambda connection: users.change(connection, user_id, given, allow, now, actor))
+
     async def grant(self, user_id: str, grant: Grant, *, actor: str = "installation") -> None:
         """Give a role."""
         now = self._now()

@@ -26,12 +26,9 @@ def create(connection: Connection, new: NewUser, now: int, actor: str) -> str:
         InputError: the address is none or belongs to another user, the name is empty, or a role is of elsewhere.
         UnknownName: no such organization or account.
     """
-    email, name = clean_email(new.email), new.name.strip()
-    if not name:
-        raise InputError("A user needs a name.", code="name_missing")
+    email, name = clean_email(new.email), _name(new.name)
     _hold(connection, new.organization_id)
-    if connection.scalar(select(users.c.id).where(users.c.email == email)):
-        raise InputError("There is a user with this e-mail address already.", code="email_taken")
+    _ensure_free(connection, email)
     made = new_id()
     connection.execute(
         insert(users).values(id=made, organization_id=new.organization_id, email=email, name=name, created_at=now)
@@ -76,6 +73,41 @@ def switch(connection: Connection, user_id: str, enabled: bool, allow: Allow, no
     connection.execute(update(users).where(users.c.id == user_id).values(disabled_at=None if enabled else now))
     action = "user.enabled" if enabled else "user.disabled"
     append(connection, Change(actor, action, _object(user_id), Place(user.organization_id)), now)
+
+
+def change(
+    connection: Connection, user_id: str, given: tuple[str | None, str | None], allow: Allow, now: int, actor: str
+) -> None:
+    """Set name and e-mail address; ``None`` leaves one as it is. The audit tells which, not what: it is never erased.
+
+    Raises:
+        InputError: the address is none or belongs to another user, or the name is empty.
+    """
+    user = held(connection, user_id)
+    allow(user)
+    name, email = given
+    wanted = {"name": user.name if name is None else _name(name)}
+    wanted["email"] = user.email if email is None else clean_email(email)
+    changed = sorted(each for each, value in wanted.items() if value != getattr(user, each))
+    if not changed:
+        return
+    if "email" in changed:
+        _ensure_free(connection, wanted["email"])
+        _sign_out(connection, user_id)
+    connection.execute(update(users).where(users.c.id == user_id).values(**wanted))
+    detail = {"changed": changed}
+    append(connection, Change(actor, "user.changed", _object(user_id), Place(user.organization_id), detail), now)
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise InputError("A user needs a name.", code="name_missing")
+    return text.strip()
+
+
+def _ensure_free(connection: Connection, email: str) -> None:
+    if connection.scalar(select(users.c.id).where(users.c.email == email)):
+        raise InputError("There is a user with this e-mail address already.", code="email_taken")
 
 
 def give(connection: Connection, user_id: str, grant: Grant, now: int, actor: str) -> None:

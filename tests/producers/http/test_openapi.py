@@ -37,13 +37,24 @@ OF_ACCOUNT = {
     ("delete", "channels/{channel}/mappings/{kind}"),
     ("get", "channels/{channel}/mappings/{kind}/export"),
     ("post", "channels/{channel}/mappings/{kind}/import"),
+    ("get", "audit"),
 }
 """What belongs to an account: for API keys below ``/v1``, for them and people below the account."""
 OF_PEOPLE = {
     ("get", "/v1/session"),
     ("delete", "/v1/session"),
     ("put", "/v1/session/password"),
+    ("get", "/v1/users"),
+    ("post", "/v1/users"),
+    ("get", "/v1/users/{user_id}"),
+    ("patch", "/v1/users/{user_id}"),
+    ("put", "/v1/users/{user_id}/password"),
+    ("post", "/v1/users/{user_id}/grants"),
+    ("delete", "/v1/users/{user_id}/grants/{role}"),
+    ("get", "/v1/organizations/{organization}/audit"),
+    ("get", "/v1/organizations/{organization}/audit/verify"),
 }
+OF_KEYS = {("get", ""), ("post", ""), ("post", "/{key_id}/rotate"), ("delete", "/{key_id}")}
 OPEN = {("post", "/v1/session"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics")}
 
 
@@ -53,6 +64,7 @@ async def test_every_address_is_documented_with_who_may_use_it(shared_site: Site
     assert (schemes["apiKey"]["scheme"], schemes["session"]["in"]) == ("bearer", "cookie")
     for_keys = {(method, f"/v1/{path}") for method, path in OF_ACCOUNT}
     for_both = {(method, f"/v1/accounts/{{account}}/{path}") for method, path in OF_ACCOUNT}
+    for_both |= {(method, f"/v1/accounts/{{account}}/keys{path}") for method, path in OF_KEYS}
     expected: dict[tuple[str, str], Any] = {each: [{"apiKey": []}] for each in for_keys}
     expected |= {each: [{"apiKey": []}, {"session": []}] for each in for_both}
     expected |= {each: [{"session": []}] for each in OF_PEOPLE} | dict.fromkeys(OPEN)
