@@ -45,6 +45,7 @@ BODIES: dict[str, Any] = {
     "resetPassword": {"password": "a sentence that is long"},
     "giveRole": {"role": "viewer", "account": "acme"},
 }
+PARAMETERS = {"removeMapping": {"code": "UPS"}, "takeRole": {"account": "acme"}}
 
 
 @dataclass
@@ -67,7 +68,7 @@ class Tenants:
         if operation.startswith("takeEvents"):
             headers["content-type"] = "application/cloudevents+json"
         content = json.dumps(body).encode() if body is not None else b""
-        params = {"code": "UPS"} if operation.startswith("removeMapping") else None
+        params = PARAMETERS.get(operation.removesuffix("OfAccount"))
         self.site.client.cookies.clear()
         return await self.site.client.request(method, path, headers=headers, content=content, params=params)
 
@@ -201,7 +202,8 @@ async def test_nobody_gets_through_who_must_not_and_learns_nothing(
     assert tenants.dump() == before
     if who == "viewer":
         return
-    known = sent + json.dumps(BODIES.get(operation.removesuffix("OfAccount"), ""))
+    plain = operation.removesuffix("OfAccount")
+    known = sent + json.dumps([BODIES.get(plain), PARAMETERS.get(plain)])
     for name, trace in tenants.traces.items():
         assert trace in known or trace not in answer.text, f"{name} is told"
 
