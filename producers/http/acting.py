@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends, Request
 
 from domain.access import Action
 from producers.http.answers import DiscardAnswer, DiscardRequest, ReplayAnswer
-from producers.http.asked import asked, body_docs
+from producers.http.asked import asked
 from producers.http.callers import Caller
-from producers.http.documented import problems
+from producers.http.documented import body_docs, problems
 from producers.http.door import AtDoor, May
 from producers.http.lookups import Id, message_of
 from producers.http.problems import Refusal

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Depends, Path, Request
 from broker.operations import NewKey
 from domain.access import Action
 from producers.http.answers import KeyMade, KeyRequest, KeyRevoked, KeysAnswer, RotateRequest
-from producers.http.asked import asked, body_docs
+from producers.http.asked import asked
 from producers.http.callers import Caller
-from producers.http.documented import OF_ACCOUNT, problems
+from producers.http.documented import OF_ACCOUNT, body_docs, problems
 from producers.http.door import AtDoor, May
 
 router = APIRouter(tags=["people"])

@@ -1,8 +1,8 @@
-"""Small JSON bodies: read within bounds, checked by a model, described in the OpenAPI document."""
+"""Small JSON bodies: read within bounds and checked by a model."""
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
@@ -31,9 +31,3 @@ async def asked(request: Request, door: Door, model: type[Model]) -> Model:
         return model.model_validate_json(element.body)
     except ValidationError as error:
         raise Refusal(422, "invalid_parameters", f"The body is not valid: {explain(error)}.") from None
-
-
-def body_docs(model: type[BaseModel]) -> dict[str, Any]:
-    """What the OpenAPI document says of a body that :func:`asked` reads."""
-    content = {"application/json": {"schema": model.model_json_schema()}}
-    return {"requestBody": {"required": True, "content": content}}

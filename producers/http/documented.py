@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from fastapi import FastAPI
@@ -89,6 +90,12 @@ def reference(model: str) -> Docs:
     return {"$ref": _REF.format(model=model)}
 
 
+def body_docs(model: type[BaseModel]) -> Docs:
+    """What the document says of a body that :func:`producers.http.asked.asked` reads."""
+    schema = model.model_json_schema(ref_template=_REF)
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
 def describe(app: FastAPI) -> Docs:
     """The OpenAPI document, made once; the events' own schemas are added to what the endpoints declare."""
     if app.openapi_schema is None:
@@ -100,9 +107,23 @@ def describe(app: FastAPI) -> Docs:
             tags=app.openapi_tags,
         )
         document["components"]["schemas"] |= _event_schemas()
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                document["components"]["schemas"] |= _parts_of_body(operation)
         _secure(document["paths"])
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _parts_of_body(operation: Docs) -> Docs:
+    """The schemas that the schema of a body refers to, taken out of it."""
+    made: Docs = {}
+    if "requestBody" in operation:
+        # What the route itself holds stays whole: other applications are made of the same routes.
+        operation["requestBody"] = body = copy.deepcopy(operation["requestBody"])
+        for content in body["content"].values():
+            made |= content["schema"].pop("$defs", {})
+    return made
 
 
 def _secure(paths: Docs) -> None:

@@ -11,10 +11,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 from broker.operations import NewSession, Session, SignInRefused, TooManyTries
 from domain.access import Action, Place, can
 from domain.people import LONGEST_EMAIL
-from producers.http.asked import asked, body_docs
+from producers.http.asked import asked
 from producers.http.callers import session_of, unauthorized
 from producers.http.cookies import csrf_token, ensure_own_page, give, session_cookie, take_back, token_of
-from producers.http.documented import problems
+from producers.http.documented import body_docs, problems
 from producers.http.door import AtDoor, Door
 from producers.http.problems import Refusal
 

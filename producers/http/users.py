@@ -11,9 +11,9 @@ from broker.operations import NewUser, Session, User
 from domain.access import Action, Decision, Grant, NotAllowed, Place, Role, judge
 from domain.channels import Account
 from domain.people import LONGEST_EMAIL
-from producers.http.asked import asked, body_docs
+from producers.http.asked import asked
 from producers.http.callers import unknown_account
-from producers.http.documented import problems
+from producers.http.documented import body_docs, problems
 from producers.http.door import AtDoor, Door
 from producers.http.problems import Refusal
 from producers.http.session import GrantAnswer, Person
