@@ -112,8 +112,9 @@ MAY: dict[Role, frozenset[Action]] = {
 
 KEY_MAY: dict[KeyScope, frozenset[Action]] = {
     KeyScope.EVENTS_WRITE: frozenset({Action.PUBLISH_EVENTS}),
-    KeyScope.READ: _LOOK,
-    KeyScope.OPERATE: _LOOK | _OPERATE,
+    # Personal data is masked for viewers, who are people; the OMS reads whole orders with its key.
+    KeyScope.READ: _LOOK | {Action.READ_PERSONAL_DATA},
+    KeyScope.OPERATE: _SEE_AND_OPERATE,
     KeyScope.ADMIN: MAY[Role.ACCOUNT_ADMINISTRATOR] - {Action.EDIT_USERS, Action.EDIT_KEYS},
 }
 """From a scope of an API key to all it may, in the key's own account. No key makes keys or users."""

@@ -13,7 +13,6 @@ from typing import Any
 from pydantic_core import to_json
 from sqlalchemy import (
     JSON,
-    Column,
     ColumnElement,
     CompoundSelect,
     Connection,
@@ -173,7 +172,14 @@ def looked_up(
     """
     if dialect != "postgresql":
         return select(*columns).select_from(given.join(table, condition))
-    found = select(*columns).select_from(table).where(condition).correlate(given).offset(literal_column("0")).lateral("found")
+    found = (
+        select(*columns)
+        .select_from(table)
+        .where(condition)
+        .correlate(given)
+        .offset(literal_column("0"))
+        .lateral("found")
+    )
     return select(found).select_from(given.join(found, true()))
 
 

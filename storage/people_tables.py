@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, String, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from storage.metadata import metadata
 from storage.tables import Id, Micros
@@ -39,6 +51,29 @@ grants = Table(
         sqlite_where=text("account_id IS NULL"),
         postgresql_where=text("account_id IS NULL"),
     ),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("created_at", Micros, nullable=False),
+    Column("last_seen_at", Micros, nullable=False),
+    Column("expires_at", Micros, nullable=False),
+    Index("ix_sessions_user", "user_id"),
+)
+
+sign_in_tries = Table(
+    "sign_in_tries",
+    metadata,
+    # A digest of an e-mail address or a network address: neither is kept.
+    Column("whose", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", Micros, nullable=False),
+    Column("blocked_until", Micros, nullable=False),
+    Index("ix_sign_in_tries_last", "last_at"),
 )
 
 audit = Table(

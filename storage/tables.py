@@ -62,6 +62,7 @@ api_keys = Table(
     Column("scopes", JSON, nullable=False),
     Column("created_at", Micros, nullable=False),
     Column("revoked_at", Micros),
+    Column("name", Text, nullable=False, server_default=text("''")),
 )
 
 channels = Table(

@@ -2,8 +2,10 @@
 
 from broker.operations.channel_life import ChannelEdit, Credentials
 from broker.operations.desk import Desk
+from broker.operations.keys import KeyRing
 from broker.operations.mappings import Imported, Mappings, MappingTask, Released
 from broker.operations.people import AuditFilter, AuditRow, ChainReport, NewUser, People, User, actor_of
+from broker.operations.sessions import NewSession, Session, SignIn, SignInRefused, TooManyTries
 from broker.operations.settings import SettingRow, SettingsView, SettingVersion
 from broker.operations.staff import Staff
 from broker.operations.surface import Operations
@@ -12,6 +14,7 @@ from broker.operations.values import (
     DeliveryRow,
     Finding,
     KeyHolder,
+    KeyRow,
     LogFilter,
     LogRow,
     MessageFilter,
@@ -37,6 +40,8 @@ __all__ = [
     "Finding",
     "Imported",
     "KeyHolder",
+    "KeyRing",
+    "KeyRow",
     "LogFilter",
     "LogRow",
     "MappingTask",
@@ -46,17 +51,22 @@ __all__ = [
     "MessageRow",
     "NewChannel",
     "NewKey",
+    "NewSession",
     "NewUser",
     "Operations",
     "People",
     "RejectedRow",
     "Released",
     "ScheduleRow",
+    "Session",
     "SettingRow",
     "SettingVersion",
     "SettingsView",
+    "SignIn",
+    "SignInRefused",
     "Staff",
     "Statistics",
+    "TooManyTries",
     "User",
     "Warehouse",
     "actor_of",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from broker.operations.values import (
     ChannelRow,
     KeyHolder,
+    KeyRow,
     LogFilter,
     LogRow,
     MessageFilter,
@@ -102,8 +103,21 @@ class Desk(Protocol):
     async def channels(self, account: str | None) -> Sequence[ChannelRow]:
         """The channels of an account, or all."""
 
-    async def create_key(self, account: str, scopes: Sequence[str], *, actor: str = "installation") -> NewKey:
-        """A new API key."""
+    async def create_key(
+        self, account: str, scopes: Sequence[str], *, name: str = "", actor: str = "installation"
+    ) -> NewKey:
+        """A new API key; ``name`` tells people what it is for."""
+
+    async def keys(self, account: str) -> Sequence[KeyRow]:
+        """The API keys of an account, revoked ones too, newest first."""
+
+    async def rotate_key(
+        self, account: str, key: str, *, grace: timedelta = timedelta(0), actor: str = "installation"
+    ) -> NewKey:
+        """A new API key with name and scopes of an old one, which stops after ``grace``."""
+
+    async def revoke_key(self, account: str, key: str, *, actor: str = "installation") -> None:
+        """Stop an API key at once."""
 
     async def key_holder(self, secret: str) -> KeyHolder | None:
         """Who a key speaks for; ``None`` for an unknown or revoked key."""
@@ -116,7 +130,7 @@ class Desk(Protocol):
     async def schedules(self, account: str | None) -> Sequence[ScheduleRow]:
         """Recurring jobs with their last and next run."""
 
-    async def run_now(self, account: str, channel: str, job: str) -> str:
+    async def run_now(self, account: str, channel: str, job: str, *, actor: str = "installation") -> str:
         """Queue one manual run of a job; the message id."""
 
     async def logs(self, wanted: LogFilter) -> Sequence[LogRow]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from domain.access import Actor, Grant
+
+if TYPE_CHECKING:
+    from broker.operations.sessions import Sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,10 @@ class People(Protocol):
     :class:`broker.operations.staff.Staff` to say.
     """
 
+    @property
+    def sessions(self) -> Sessions:
+        """Sessions of these users."""
+
     async def create_user(self, new: NewUser, *, actor: str = "installation") -> str:
         """A new user, who cannot sign in before a password is set; its id."""
 
@@ -118,6 +125,17 @@ class People(Protocol):
     ) -> None:
         """Let a user sign in, or no longer. Raises InputError for the last owner of an organization."""
 
+    async def change_user(
+        self,
+        user_id: str,
+        *,
+        name: str | None = None,
+        email: str | None = None,
+        allow: Allow = anyone,
+        actor: str = "installation",
+    ) -> None:
+        """Set name and e-mail address; with another address all sessions of the user end."""
+
     async def grant(self, user_id: str, grant: Grant, *, actor: str = "installation") -> None:
         """Give a role. Raises InputError where the user has it already."""
 
@@ -125,7 +143,7 @@ class People(Protocol):
         """Take a role away. Raises InputError where the user has it not, or for the last owner of an organization."""
 
     async def user(self, email: str) -> User:
-        """The user of an e-mail address."""
+        """The user of an e-mail address, or of an id."""
 
     async def users(self, organization_id: str | None = None) -> Sequence[User]:
         """The users of an organization, or all, by e-mail address."""

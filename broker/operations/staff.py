@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from broker.operations.desk import Desk
-from broker.operations.people import Allow, AuditFilter, AuditRow, ChainReport, NewUser, People, User, actor_of
+from broker.operations.people import Allow, AuditFilter, AuditRow, ChainReport, NewUser, People, User
 from domain.access import (
     Action,
     Actor,
@@ -37,11 +37,6 @@ class Staff:
         self._people = people
         self._desk = desk
 
-    async def sign_in(self, email: str, password: str) -> tuple[User, Actor] | None:
-        """The user with this password and the actor it is; ``None`` where nobody signs in with it."""
-        user = await self._people.verify_password(email, password)
-        return (user, actor_of(user)) if user else None
-
     async def add(self, by: Actor, new: NewUser) -> str:
         """A new user with the roles that ``by`` may give; its id. Without a role it takes the whole organization."""
         accounts = await self._accounts()
@@ -57,11 +52,20 @@ class Staff:
         found = await self._people.users(organization_id)
         return [user for user in found if Decision.ALLOWED in _decisions(by, user, accounts)]
 
-    async def user(self, by: Actor, email: str) -> User:
-        """The user of an e-mail address."""
-        user = await self._people.user(email)
-        _ensure_visible(by, user, await self._accounts())
-        return user
+    async def user(self, by: Actor, user: str) -> User:
+        """The user of an e-mail address or an id, of whose roles ``by`` may change at least one."""
+        found = await self._people.user(user)
+        decisions = _decisions(by, found, await self._accounts())
+        if decisions == {Decision.HIDDEN}:
+            raise _no_user()
+        if Decision.ALLOWED not in decisions:
+            raise NotAllowed("Not allowed here: to see and edit users takes an administrator.")
+        return found
+
+    async def change(self, by: Actor, user: str, *, name: str | None = None, email: str | None = None) -> None:
+        """Set name and e-mail address of a user all of whose roles ``by`` may give."""
+        found, allow = await self._changeable(by, user)
+        await self._people.change_user(found.id, name=name, email=email, allow=allow, actor=by.name)
 
     async def set_password(self, by: Actor, email: str, password: str) -> None:
         """Set the password of a user all of whose roles ``by`` may give."""
@@ -101,11 +105,15 @@ class Staff:
             ensure(by, Action.READ_AUDIT, place, account_enabled=enabled)
         return await self._people.audit(wanted)
 
-    async def verify_audit(self, by: Actor, noted: str | None = None) -> ChainReport:
-        """Whether the audit of the whole installation is as it was written (see :meth:`People.verify`); for the
-        installation alone.
+    async def verify_audit(
+        self, by: Actor, noted: str | None = None, *, organization_id: str | None = None
+    ) -> ChainReport:
+        """Whether the audit is as it was written (see :meth:`People.verify`). It is one for the whole installation:
+        anybody who reads that of an organization may have it checked, and hears no more than the answer.
         """
-        if not isinstance(by.holds, Installation):
+        if organization_id is not None:
+            ensure(by, Action.READ_AUDIT, Place(organization_id))
+        elif not isinstance(by.holds, Installation):
             raise NotAllowed("The audit is of the whole installation: check it with 'towpath audit verify'.")
         return await self._people.verify(noted)
 

@@ -13,8 +13,10 @@ from broker.ledger import Admission, Incoming, Ledger
 from broker.meters import Meters
 from broker.operations.channel_life import ChannelLife, connectable
 from broker.operations.desk import Desk
+from broker.operations.keys import KeyRing
 from broker.operations.mappings import Mappings
 from broker.operations.people import People
+from broker.operations.sessions import SignIn
 from broker.operations.settings import SettingsSurface
 from broker.operations.staff import Staff
 from broker.operations.values import ChannelRow, Finding, LogFilter, LogRow, NewChannel
@@ -61,8 +63,9 @@ class Parts:
 
 class Operations:
     """The operator surface. Lookups and simple changes are on :attr:`desk` and :attr:`mappings`, what is asked about
-    people on :attr:`people`, settings on :attr:`settings`, warehouses on :attr:`warehouses`, making, testing, editing
-    and deleting channels on :attr:`life`; what has rules of its own is here.
+    people on :attr:`people`, who is signed in on :attr:`sessions`, keys on :attr:`keys`, settings on :attr:`settings`,
+    warehouses on :attr:`warehouses`, making, testing, editing and deleting channels on :attr:`life`; what has rules of
+    its own is here.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -73,6 +76,8 @@ class Operations:
         self.settings = SettingsSurface(parts.desk, parts.manifest_of, parts.bell)
         self.warehouses = WarehouseSurface(parts.desk)
         self.life = ChannelLife(parts.desk, self._connectable, self._check, parts.bell)
+        self.sessions = SignIn(parts.people)
+        self.keys = KeyRing(parts.desk)
 
     async def ingest(
         self, bodies: Sequence[bytes], *, account: str | None = None, trigger: Trigger = Trigger.EVENT

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from domain.access import Actor, Place
 from domain.channels import ChannelSettings
 
 
@@ -198,17 +199,32 @@ class NewKey:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyRow:
+    """An API key in the list: how its secret begins, and when it stops (a time to come after a rotation), or did."""
+
+    id: str
+    account: str
+    name: str
+    prefix: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class KeyHolder:
-    """Who an API key speaks for."""
+    """Who an API key speaks for: an account by its code, where it belongs, and whether it is enabled now."""
 
     account: str
     scopes: frozenset[str]
     id: str = field(default="", compare=False)
+    place: Place = field(default=Place(""), compare=False)
+    enabled: bool = True
 
     @property
-    def actor(self) -> str:
-        """Who does what is done with the key, as the audit writes it."""
-        return f"key:{self.id}"
+    def actor(self) -> Actor:
+        """Who does what is done with the key."""
+        return Actor.key(f"key:{self.id}", self.place.organization_id, self.place.account_id or "", self.scopes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def run(context: typer.Context, where: PlaceArgument, job: JobArgument) -> None:
     async def work(operations: Operations) -> str:
         from domain.jobs import job_type  # noqa: PLC0415 - loads the event models
 
-        return await operations.desk.run_now(account, channel, job_type(job).name)
+        return await operations.desk.run_now(account, channel, job_type(job).name, actor=actor_name())
 
     message_id = change(context, work)
     tell(f"{job} of {where} is queued. Watch it: towpath messages show {message_id}")

@@ -110,6 +110,24 @@ def add_user(
     tell(f"User {email} is there. Next: towpath users password {email}")
 
 
+@app.command("change")
+def change_user(
+    context: typer.Context,
+    email: EmailArgument,
+    name: Annotated[str | None, typer.Option(help="Another name.")] = None,
+    new_email: Annotated[str | None, typer.Option("--email", metavar="EMAIL", help="Another address.")] = None,
+) -> None:
+    """Change the name or the e-mail address of a user; with another address its sessions end."""
+    if name is None and new_email is None:
+        raise typer.BadParameter("say what is to be different: --name or --email", param_hint="--name")
+
+    async def work(operations: Operations) -> None:
+        await operations.people.change(acting(), email, name=name, email=new_email)
+
+    change(context, work)
+    tell(f"User {new_email or email} is changed.")
+
+
 @app.command()
 def password(
     context: typer.Context,

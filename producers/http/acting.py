@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
-from pydantic import ValidationError
+from typing import Annotated
 
-from domain.envelope import explain
+from fastapi import APIRouter, Depends, Request
+
+from domain.access import Action
 from producers.http.answers import DiscardAnswer, DiscardRequest, ReplayAnswer
-from producers.http.body import read_body
-from producers.http.documented import problems
-from producers.http.door import AtDoor, Operator
+from producers.http.asked import asked
+from producers.http.callers import Caller
+from producers.http.documented import body_docs, problems
+from producers.http.door import AtDoor, May
 from producers.http.lookups import Id, message_of
 from producers.http.problems import Refusal
-from producers.http.strict_json import read_one
 
 router = APIRouter(tags=["operate"])
-
-_SMALL = 4096
 
 
 @router.post(
@@ -26,7 +25,9 @@ _SMALL = 4096
     summary="Replay a message",
     responses=problems(401, 403, 404, 409, 422),
 )
-async def replay_message(door: AtDoor, holder: Operator, message_id: Id) -> ReplayAnswer:
+async def replay_message(
+    door: AtDoor, holder: Annotated[Caller, Depends(May(Action.REPLAY))], message_id: Id
+) -> ReplayAnswer:
     """Open the ended deliveries of a message again, at the end of their lanes; release those that wait.
 
     What is done or runs right now is left alone. Needs the scope `operate`.
@@ -48,26 +49,17 @@ async def replay_message(door: AtDoor, holder: Operator, message_id: Id) -> Repl
     operation_id="discardDelivery",
     summary="Discard a delivery",
     responses=problems(400, 401, 403, 404, 408, 409, 413, 422),
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": DiscardRequest.model_json_schema()}},
-        }
-    },
+    openapi_extra=body_docs(DiscardRequest),
 )
-async def discard_delivery(request: Request, door: AtDoor, holder: Operator, delivery_id: Id) -> DiscardAnswer:
+async def discard_delivery(
+    request: Request, door: AtDoor, holder: Annotated[Caller, Depends(May(Action.DISCARD))], delivery_id: Id
+) -> DiscardAnswer:
     """Close a delivery for good, with the reason. Needs the scope `operate`."""
-    element = read_one(await read_body(request, _SMALL, door.limits.body_seconds), door.limits.json_depth)
-    if element.error is not None:
-        raise element.error
-    try:
-        asked = DiscardRequest.model_validate_json(element.body)
-    except ValidationError as error:
-        raise Refusal(422, "invalid_parameters", f"The body is not valid: {explain(error)}.") from None
+    body = await asked(request, door, DiscardRequest)
     life = await message_of(door, holder.account, delivery_id)
     if delivery_id == life.message.id:
         raise Refusal(404, "unknown_delivery", "This is the id of a message; name one of its deliveries.")
-    closing = door.operations.desk.discard([delivery_id], asked.reason, actor=holder.actor)
+    closing = door.operations.desk.discard([delivery_id], body.reason, actor=holder.actor)
     if await door.ask(closing) == 0:
         raise Refusal(
             409,

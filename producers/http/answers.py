@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from broker.operations import ChannelRow, LogRow, MessageRow, RejectedRow
+from broker.operations import AuditRow, ChannelRow, KeyRow, LogRow, MessageRow, RejectedRow
+from domain.access import KeyScope
 from producers.http.problems import Problem
 
 
@@ -138,6 +139,59 @@ class ImportAnswer(BaseModel):
     refused: bool
     released: int = Field(description="deliveries that were let go")
     dry_run: bool
+
+
+class KeysAnswer(BaseModel):
+    """The API keys of an account, newest first; never their secrets."""
+
+    keys: list[KeyRow]
+
+
+class KeyMade(BaseModel):
+    """A fresh API key. ``secret`` is shown this once and stored only as a digest."""
+
+    id: str
+    account: str
+    secret: str
+    scopes: list[str]
+
+
+class KeyRequest(BaseModel):
+    """What an API key is for."""
+
+    model_config = {"extra": "forbid", "str_strip_whitespace": True}
+
+    scopes: list[KeyScope] = Field(min_length=1, max_length=len(KeyScope))
+    name: str = Field(default="", max_length=100, examples=["OMS, stock"])
+
+
+class RotateRequest(BaseModel):
+    """For how long the old key works on."""
+
+    model_config = {"extra": "forbid"}
+
+    grace_seconds: int = Field(default=0, ge=0, le=7 * 86_400)
+
+
+class KeyRevoked(BaseModel):
+    """The key that stopped."""
+
+    id: str
+    status: Literal["revoked"] = "revoked"
+
+
+class AuditAnswer(BaseModel):
+    """Audit rows, newest first. ``before`` is the position to go on from; ``None`` at the end."""
+
+    rows: list[AuditRow]
+    before: int | None
+
+
+class AuditReport(BaseModel):
+    """Whether the audit is as it was written, and the hash of its last good row: note it somewhere else."""
+
+    intact: bool
+    last_hash: str
 
 
 class Alive(BaseModel):

@@ -10,7 +10,22 @@ from fastapi import FastAPI
 
 from broker.operations import Operations
 from domain.events import CONTRACT_VERSION
-from producers.http import acting, channel_life, events, feed, health, lookups, mapping, settings, translation
+from producers.http import (
+    acting,
+    api_keys,
+    auditing,
+    channel_life,
+    events,
+    feed,
+    health,
+    lookups,
+    mapping,
+    session,
+    settings,
+    translation,
+    users,
+)
+from producers.http.addresses import add_routes
 from producers.http.documented import describe
 from producers.http.door import Door
 from producers.http.limits import HttpLimits
@@ -24,6 +39,8 @@ _TAGS = [
     {"name": "mappings", "description": "Which codes stand for which, and what is missing."},
     {"name": "channels", "description": "Make, test, edit and delete channels; the warehouses of the account."},
     {"name": "settings", "description": "What can be set, what is set, and who changed it."},
+    {"name": "session", "description": "Sign in and out."},
+    {"name": "people", "description": "Users, API keys, and who changed what."},
     {"name": "health", "description": "For orchestration and monitoring."},
 ]
 
@@ -46,8 +63,10 @@ def create_app(operations: Operations, limits: HttpLimits | None = None) -> Fast
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.door = door
-    for module in (events, lookups, feed, acting, mapping, channel_life, settings, health):
-        app.include_router(module.router)
+    for module in (events, lookups, feed, acting, mapping, channel_life, settings, auditing):
+        add_routes(app, module.router)
+    for router in (api_keys.router, session.router, users.router, auditing.of_organization, health.router):
+        app.include_router(router)
     translation.install(app)
     app.add_middleware(Shortcut, path="/v1/events", endpoint=events.take_events)
     app.add_middleware(Shell)

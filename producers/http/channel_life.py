@@ -5,18 +5,26 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, Field, SecretStr
 
 from broker.operations import ChannelEdit, ChannelRow, Credentials, NewChannel
-from producers.http.asking import actor_of, ask, body_of, takes
-from producers.http.documented import problems
-from producers.http.door import Administrator, AtDoor, Reader
+from domain.access import Action
+from producers.http.asked import asked
+from producers.http.asking import ask, with_example
+from producers.http.callers import Caller
+from producers.http.documented import body_docs, problems
+from producers.http.door import AtDoor, May, Reader
 from producers.http.mapping import ChannelCode
 from producers.http.problems import Refusal
 
 router = APIRouter(tags=["channels"])
 
+Creator = Annotated[Caller, Depends(May(Action.CREATE_CHANNEL))]
+Editor = Annotated[Caller, Depends(May(Action.EDIT_CHANNEL))]
+TokenEditor = Annotated[Caller, Depends(May(Action.EDIT_TOKEN))]
+Deleter = Annotated[Caller, Depends(May(Action.DELETE_CHANNEL))]
+Storekeeper = Annotated[Caller, Depends(May(Action.EDIT_WAREHOUSES))]
 WarehouseCode = Annotated[str, Path(min_length=1, max_length=100, description="code of a warehouse")]
 _CHANNEL = "/v1/channels/{channel}"
 
@@ -95,14 +103,13 @@ _NEW = {"platform": "bright_sites", "domain": "shop.example.com", "token": "the-
     operation_id="testConnection",
     summary="Test a connection before it is saved",
     responses=problems(400, 401, 403, 404, 408, 413, 422),
-    openapi_extra=takes(TestRequest, _NEW),
+    openapi_extra=with_example(body_docs(TestRequest), _NEW),
 )
-async def test_connection(request: Request, door: AtDoor, holder: Administrator) -> TestAnswer:
+async def test_connection(request: Request, door: AtDoor, holder: Creator) -> TestAnswer:
     """Ask the shop whether domain and token work and may write; nothing is kept. Needs the scope `admin`."""
-    asked = await body_of(request, door, TestRequest)
-    given = Credentials(asked.platform, asked.domain, asked.token.get_secret_value())
-    by = await actor_of(door, holder)
-    found = await ask(door, door.operations.life.test(by, holder.account, given))
+    body = await asked(request, door, TestRequest)
+    given = Credentials(body.platform, body.domain, body.token.get_secret_value())
+    found = await ask(door, door.operations.life.test(holder.who, holder.account, given))
     return TestAnswer(**asdict(found))
 
 
@@ -112,18 +119,17 @@ async def test_connection(request: Request, door: AtDoor, holder: Administrator)
     operation_id="createChannel",
     summary="Create a channel",
     responses=problems(400, 401, 403, 404, 408, 413, 422),
-    openapi_extra=takes(CreateRequest, {"code": "bright-main", "name": "Bright main", **_NEW}),
+    openapi_extra=with_example(body_docs(CreateRequest), {"code": "bright-main", "name": "Bright main", **_NEW}),
 )
-async def create_channel(request: Request, door: AtDoor, holder: Administrator) -> ChannelRow:
+async def create_channel(request: Request, door: AtDoor, holder: Creator) -> ChannelRow:
     """A new channel; without defaults of the account none of its jobs runs by itself. Needs the scope `admin`."""
-    asked = await body_of(request, door, CreateRequest)
-    by = await actor_of(door, holder)
-    await ask(door, door.operations.life.ensure_may_create(by, holder.account))
+    body = await asked(request, door, CreateRequest)
+    await ask(door, door.operations.life.ensure_may_create(holder.who, holder.account))
     new = NewChannel(
-        holder.account, asked.code, asked.name, asked.platform, asked.domain, asked.token.get_secret_value().strip()
+        holder.account, body.code, body.name, body.platform, body.domain, body.token.get_secret_value().strip()
     )
     await ask(door, door.operations.create_channel(new, actor=holder.actor))
-    return await ask(door, door.operations.life.row(holder.account, asked.code))
+    return await ask(door, door.operations.life.row(holder.account, body.code))
 
 
 @router.get(_CHANNEL, operation_id="showChannel", summary="Show a channel", responses=problems(401, 403, 404, 422))
@@ -137,15 +143,14 @@ async def show_channel(door: AtDoor, holder: Reader, channel: ChannelCode) -> Ch
     operation_id="editChannel",
     summary="Edit a channel",
     responses=problems(400, 401, 403, 404, 408, 413, 422),
-    openapi_extra=takes(EditRequest, {"name": "Bright, the main shop"}),
+    openapi_extra=with_example(body_docs(EditRequest), {"name": "Bright, the main shop"}),
 )
-async def edit_channel(request: Request, door: AtDoor, holder: Administrator, channel: ChannelCode) -> ChannelRow:
+async def edit_channel(request: Request, door: AtDoor, holder: Editor, channel: ChannelCode) -> ChannelRow:
     """Another name, another shop domain with its token, a new token, enabled or not. Needs the scope `admin`."""
-    asked = await body_of(request, door, EditRequest)
-    token = asked.token.get_secret_value() if asked.token is not None else None
-    edit = ChannelEdit(asked.name, asked.domain, token, asked.enabled)
-    by = await actor_of(door, holder)
-    return await ask(door, door.operations.life.edit(by, holder.account, channel, edit))
+    body = await asked(request, door, EditRequest)
+    token = body.token.get_secret_value() if body.token is not None else None
+    edit = ChannelEdit(body.name, body.domain, token, body.enabled)
+    return await ask(door, door.operations.life.edit(holder.who, holder.account, channel, edit))
 
 
 @router.post(
@@ -153,24 +158,22 @@ async def edit_channel(request: Request, door: AtDoor, holder: Administrator, ch
     operation_id="testEditedConnection",
     summary="Test a change of a connection before it is saved",
     responses=problems(400, 401, 403, 404, 408, 413, 422),
-    openapi_extra=takes(TestEditRequest, {"token": "the-new-token-of-the-shop"}),
+    openapi_extra=with_example(body_docs(TestEditRequest), {"token": "the-new-token-of-the-shop"}),
 )
-async def test_edited(request: Request, door: AtDoor, holder: Administrator, channel: ChannelCode) -> TestAnswer:
+async def test_edited(request: Request, door: AtDoor, holder: TokenEditor, channel: ChannelCode) -> TestAnswer:
     """As `testConnection`, for a channel that is to get a new token or another domain. Needs the scope `admin`."""
-    asked = await body_of(request, door, TestEditRequest)
-    by = await actor_of(door, holder)
-    token = asked.token.get_secret_value()
-    found = await ask(door, door.operations.life.test_edit(by, holder.account, channel, asked.domain, token))
+    body = await asked(request, door, TestEditRequest)
+    token = body.token.get_secret_value()
+    found = await ask(door, door.operations.life.test_edit(holder.who, holder.account, channel, body.domain, token))
     return TestAnswer(**asdict(found))
 
 
 @router.delete(
     _CHANNEL, operation_id="deleteChannel", summary="Delete a channel", responses=problems(401, 403, 404, 422)
 )
-async def delete_channel(door: AtDoor, holder: Administrator, channel: ChannelCode) -> DeleteAnswer:
+async def delete_channel(door: AtDoor, holder: Deleter, channel: ChannelCode) -> DeleteAnswer:
     """Its jobs stop, what waits is closed, its domain is free; its history stays. Needs the scope `admin`."""
-    by = await actor_of(door, holder)
-    closed = await ask(door, door.operations.life.delete(by, holder.account, channel))
+    closed = await ask(door, door.operations.life.delete(holder.who, holder.account, channel))
     return DeleteAnswer(channel=channel, deliveries=closed)
 
 
@@ -179,8 +182,7 @@ async def delete_channel(door: AtDoor, holder: Administrator, channel: ChannelCo
 )
 async def list_warehouses(door: AtDoor, holder: Reader) -> WarehousesAnswer:
     """The warehouses of the organization, and which the account uses. Needs the scope `read`."""
-    by = await actor_of(door, holder)
-    found = await ask(door, door.operations.warehouses.of_account(by, holder.account))
+    found = await ask(door, door.operations.warehouses.of_account(holder.who, holder.account))
     return WarehousesAnswer(
         warehouses=[WarehouseAnswer(code=each.code, name=each.name, enabled=bool(each.accounts)) for each in found]
     )
@@ -194,15 +196,14 @@ async def list_warehouses(door: AtDoor, holder: Reader) -> WarehousesAnswer:
 )
 async def switch_warehouse(
     door: AtDoor,
-    holder: Administrator,
+    holder: Storekeeper,
     warehouse: WarehouseCode,
     switch: Annotated[str, Path(pattern="^(enable|disable)$", description="`enable` or `disable`")],
 ) -> WarehouseAnswer:
     """Let the account use a warehouse, or no longer; not while its settings name it. Needs the scope `admin`."""
-    by = await actor_of(door, holder)
     surface = door.operations.warehouses
-    await ask(door, surface.enable(by, holder.account, warehouse, enabled=switch == "enable"))
-    for each in await ask(door, surface.of_account(by, holder.account)):
+    await ask(door, surface.enable(holder.who, holder.account, warehouse, enabled=switch == "enable"))
+    for each in await ask(door, surface.of_account(holder.who, holder.account)):
         if each.code == warehouse:
             return WarehouseAnswer(code=each.code, name=each.name, enabled=bool(each.accounts))
     raise Refusal(404, "unknown_warehouse", f"There is no warehouse {warehouse!r}.")

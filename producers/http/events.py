@@ -12,9 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from broker.ledger import Admission
+from domain.access import Action
 from domain.envelope import BATCH, STRUCTURED
 from producers.http.binary_mode import is_binary, to_structured
 from producers.http.body import read_body
+from producers.http.callers import caller_of
 from producers.http.door import Door, door_of
 from producers.http.event_docs import EVENTS_DOCS
 from producers.http.problems import Refusal, problem_of
@@ -34,7 +36,7 @@ async def take_events(request: Request) -> Response:
     """
     door = door_of(request)
     began = time.monotonic()
-    holder = await door.keys.holder(request.headers.get("authorization"), "events:write")
+    holder = await caller_of(door, request, Action.PUBLISH_EVENTS)
     left = door.limits.answer_seconds - (time.monotonic() - began)
     mode = _mode(request)
     most = door.limits.batch_bytes if mode == BATCH else door.limits.event_bytes

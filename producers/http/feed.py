@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Sequence
 from typing import Annotated
@@ -10,7 +11,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from domain.access import Action
+from domain.masking import masked
 from producers.http.answers import AnnouncementsAnswer
+from producers.http.callers import Caller
 from producers.http.documented import Responses, problems
 from producers.http.door import AtDoor, Door, Reader
 
@@ -33,15 +37,16 @@ async def read_announcements(
 ) -> Response:
     """CloudEvents for the order system, in order, after a position. Needs the scope `read`.
 
-    Remember `after` once the events are dealt with, and ask for what follows; asking again gives the same.
+    Remember `after` once the events are dealt with, and ask for what follows; asking again gives the same. Names,
+    addresses, e-mails and phone numbers are masked for viewers.
     """
-    found = await _look(door, holder.account, after, limit)
+    found = await _look(door, holder, after, limit)
     if not found and wait and door.polling < door.limits.long_polls:
         door.polling += 1
         try:
             deadline = time.monotonic() + wait
             while not found and await _pause(door, deadline) and not await request.is_disconnected():
-                found = await _look(door, holder.account, after, limit)
+                found = await _look(door, holder, after, limit)
         finally:
             door.polling -= 1
     events = b",".join(body for _, body in found)
@@ -49,8 +54,11 @@ async def read_announcements(
     return Response(b'{"events":[%b],"after":%d}' % (events, position), media_type="application/json")
 
 
-async def _look(door: Door, account: str, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
-    return await door.ask(door.operations.desk.announcements(account, after, limit))
+async def _look(door: Door, holder: Caller, after: int, limit: int) -> Sequence[tuple[int, bytes]]:
+    found = await door.ask(door.operations.desk.announcements(holder.account, after, limit))
+    if Action.READ_PERSONAL_DATA in holder.may:
+        return found
+    return [(position, json.dumps(masked(json.loads(body))).encode()) for position, body in found]
 
 
 async def _pause(door: Door, deadline: float) -> bool:

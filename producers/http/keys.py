@@ -6,10 +6,10 @@ import asyncio
 import hashlib
 import time
 
-from broker.operations import Desk, KeyHolder
+from broker.operations import Desk
+from producers.http.callers import Caller, caller_of_key, unauthorized
 from producers.http.limits import HttpLimits
 from producers.http.patience import Patience
-from producers.http.problems import Refusal
 
 _LONGEST_KEY = 256
 _MOST_REMEMBERED = 1024
@@ -26,54 +26,46 @@ class Keys:
         self._desk = desk
         self._limits = limits
         self._patience = Patience(limits.lookups)
-        self._known: dict[bytes, tuple[float, KeyHolder]] = {}
-        self._asking: dict[bytes, asyncio.Task[KeyHolder | None]] = {}
+        self._known: dict[bytes, tuple[float, Caller]] = {}
+        self._asking: dict[bytes, asyncio.Task[Caller | None]] = {}
 
-    async def holder(self, authorization: str | None, scope: str) -> KeyHolder:
+    async def caller(self, authorization: str | None) -> Caller:
         """Who the ``Authorization`` header speaks for.
 
         Raises:
-            Refusal: 401 without a valid key (RFC 6750, section 3), 403 where the key lacks ``scope``.
+            Refusal: 401 without a valid key.
             StorageUnavailable: it cannot be looked up now.
         """
         secret = _bearer(authorization)
-        holder = await self._look_up(secret) if secret else None
-        if holder is None:
-            raise Refusal(
-                401,
-                "unauthorized",
-                "Send a valid API key as 'Authorization: Bearer KEY'.",
-                headers={"WWW-Authenticate": 'Bearer realm="towpath"'},
-            )
-        if scope not in holder.scopes:
-            raise Refusal(
-                403,
-                "missing_scope",
-                f"The API key lacks the scope {scope!r}. Use a key that has it.",
-                headers={"WWW-Authenticate": f'Bearer realm="towpath", error="insufficient_scope", scope="{scope}"'},
-            )
-        return holder
+        caller = await self._look_up(secret) if secret else None
+        if caller is None:
+            raise unauthorized()
+        return caller
 
-    async def _look_up(self, secret: str) -> KeyHolder | None:
+    async def _look_up(self, secret: str) -> Caller | None:
         digest = hashlib.sha256(secret.encode()).digest()
         now = time.monotonic()
         if (found := self._known.get(digest)) is not None and found[0] > now:
             return found[1]
         asking = self._asking.get(digest)
         if asking is None:
-            work = self._patience.wait_for(self._desk.key_holder(secret), self._limits.answer_seconds)
+            work = self._patience.wait_for(self._ask(secret), self._limits.answer_seconds)
             asking = self._asking[digest] = asyncio.ensure_future(work)
             asking.add_done_callback(lambda task: self._heard(digest, now, task))
         return await asyncio.shield(asking)
 
-    def _heard(self, digest: bytes, asked_at: float, task: asyncio.Task[KeyHolder | None]) -> None:
+    async def _ask(self, secret: str) -> Caller | None:
+        holder = await self._desk.key_holder(secret)
+        return caller_of_key(holder) if holder else None
+
+    def _heard(self, digest: bytes, asked_at: float, task: asyncio.Task[Caller | None]) -> None:
         del self._asking[digest]
         self._known.pop(digest, None)
-        if task.cancelled() or task.exception() is not None or (holder := task.result()) is None:
+        if task.cancelled() or task.exception() is not None or (caller := task.result()) is None:
             return
         if len(self._known) >= _MOST_REMEMBERED:
             self._known.clear()
-        self._known[digest] = (asked_at + self._limits.key_fresh_seconds, holder)
+        self._known[digest] = (asked_at + self._limits.key_fresh_seconds, caller)
 
 
 def _bearer(authorization: str | None) -> str | None:

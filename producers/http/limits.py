@@ -13,8 +13,8 @@ class HttpLimits:
 
     ``answer_seconds`` is what checking the key and storing the events may take together before the sender
     hears 503. ``waiting_events`` and ``waiting_bytes`` bound what stands in line for the database over all
-    senders; ``admit_events`` is the most that one transaction takes in. ``lookups`` and ``long_polls`` are
-    the most at once.
+    senders; ``admit_events`` is the most that one transaction takes in. ``lookups``, ``sign_ins``
+    (each takes 64 MiB while its password is checked) and ``long_polls`` are the most at once.
     """
 
     event_bytes: int = MAX_BODY_BYTES
@@ -27,6 +27,7 @@ class HttpLimits:
     waiting_bytes: int = 64 * 1024 * 1024
     admit_events: int = 1000
     lookups: int = 64
+    sign_ins: int = 4
     long_polls: int = 64
     key_fresh_seconds: float = 1.0
     statistics_fresh_seconds: float = 2.0

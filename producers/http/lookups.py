@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query
@@ -9,6 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from broker.operations import LogFilter, MessageFilter, MessageLife
+from domain.access import Action
+from domain.masking import MASK
 from producers.http.answers import ChannelsAnswer, LogsAnswer, MessagesAnswer, RejectedAnswer
 from producers.http.documented import Responses, problems
 from producers.http.door import AtDoor, Door, Reader
@@ -154,10 +157,14 @@ async def list_rejected(
 ) -> RejectedAnswer:
     """What came over a queue with this account in its routing key and could not become a message.
 
-    Over HTTP nothing is rejected silently: there the sender gets the reason. Needs the scope `read`.
+    Over HTTP nothing is rejected silently: there the sender gets the reason. The beginning of what came is masked for
+    viewers, for it may name people. Needs the scope `read`.
     """
     rows = await door.ask(door.operations.desk.rejected(_SEARCHED))
-    return RejectedAnswer(rejected=[row for row in rows if _addressee(row.routing_key) == holder.account][:limit])
+    own = [row for row in rows if _addressee(row.routing_key) == holder.account][:limit]
+    if Action.READ_PERSONAL_DATA not in holder.may:
+        own = [replace(row, excerpt=MASK) for row in own]
+    return RejectedAnswer(rejected=own)
 
 
 def _addressee(routing_key: str) -> str | None:

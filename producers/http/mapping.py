@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
 from dataclasses import asdict
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import StrictBool, StrictInt, StrictStr, TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from domain.envelope import explain
-from domain.errors import UnknownName
 from domain.mappings import ImportMode, MappingKind, row_of
 from producers.http.answers import (
     IgnoreAnswer,
@@ -24,13 +22,11 @@ from producers.http.answers import (
 )
 from producers.http.body import read_body
 from producers.http.documented import Responses, problems
-from producers.http.door import AtDoor, Door, Operator, Reader
+from producers.http.door import AtDoor, Exporter, MappingEditor, Reader
 from producers.http.problems import Refusal
 from producers.http.strict_json import read_one
 
 router = APIRouter(tags=["mappings"])
-
-T = TypeVar("T")
 
 _SMALL = 16_384
 _LARGEST_SHEET = 16 * 1024 * 1024
@@ -57,14 +53,6 @@ def _members(body: bytes) -> dict[str, str]:
     }
 
 
-async def _ask(door: Door, work: Coroutine[Any, Any, T]) -> T:
-    """As :meth:`Door.ask`; what the account does not have is not found."""
-    try:
-        return await door.ask(work)
-    except UnknownName as error:
-        raise Refusal(404, error.code, error.sentence) from None
-
-
 @router.get("/v1/tasks", operation_id="listTasks", summary="List missing mappings", responses=problems(401, 403, 422))
 async def list_tasks(
     door: AtDoor, holder: Reader, channel: Annotated[str | None, Query(max_length=64)] = None
@@ -85,13 +73,13 @@ async def list_tasks(
     responses=problems(401, 403, 404, 422),
 )
 async def ignore_task(
-    door: AtDoor, holder: Operator, task_id: Annotated[str, Path(min_length=1, max_length=64)]
+    door: AtDoor, holder: MappingEditor, task_id: Annotated[str, Path(min_length=1, max_length=64)]
 ) -> IgnoreAnswer:
     """What waits for the code, now and later, is closed with that reason. Needs the scope `operate`."""
     mappings = door.operations.mappings
     if all(task.id != task_id for task in await door.ask(mappings.tasks(holder.account))):
         raise Refusal(404, "unknown_task", "Your account has no open task of this id.")
-    closed = await _ask(door, mappings.ignore(task_id, holder.actor))
+    closed = await door.find(mappings.ignore(task_id, holder.actor))
     return IgnoreAnswer(task=task_id, deliveries=closed.deliveries)
 
 
@@ -105,8 +93,8 @@ async def list_mappings(
     limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
 ) -> MappingsAnswer:
     """Mappings by the channel's code, and how many there are in all. Needs the scope `read`."""
-    await _ask(door, door.operations.ensure_mapping(holder.account, channel, kind))
-    rows, count = await _ask(door, door.operations.mappings.search(holder.account, channel, kind, search, limit))
+    await door.find(door.operations.ensure_mapping(holder.account, channel, kind))
+    rows, count = await door.find(door.operations.mappings.search(holder.account, channel, kind, search, limit))
     return MappingsAnswer(mappings=[asdict(row) for row in rows], count=count)
 
 
@@ -128,15 +116,15 @@ async def list_mappings(
     },
 )
 async def save_mapping(
-    request: Request, door: AtDoor, holder: Operator, channel: ChannelCode, kind: Kind
+    request: Request, door: AtDoor, holder: MappingEditor, channel: ChannelCode, kind: Kind
 ) -> SaveAnswer:
     """Save a mapping in the place of the one of its channel code; what waited for it goes on. Needs `operate`."""
     element = read_one(await read_body(request, _SMALL, door.limits.body_seconds), door.limits.json_depth)
     if element.error is not None:
         raise element.error
     row = row_of(kind, _members(element.body))
-    await _ask(door, door.operations.ensure_mapping(holder.account, channel, kind))
-    saved = await _ask(door, door.operations.mappings.save(holder.account, channel, row, holder.actor))
+    await door.find(door.operations.ensure_mapping(holder.account, channel, kind))
+    saved = await door.find(door.operations.mappings.save(holder.account, channel, row, holder.actor))
     return SaveAnswer(mapping=asdict(row), released=saved.deliveries)
 
 
@@ -145,13 +133,13 @@ async def save_mapping(
 )
 async def remove_mapping(
     door: AtDoor,
-    holder: Operator,
+    holder: MappingEditor,
     channel: ChannelCode,
     kind: Kind,
     code: Annotated[str, Query(min_length=1, max_length=450, description="the channel's code")],
 ) -> RemoveAnswer:
     """Take the mapping of a channel code away. Needs the scope `operate`."""
-    await _ask(door, door.operations.mappings.remove(holder.account, channel, kind, code, holder.actor))
+    await door.find(door.operations.mappings.remove(holder.account, channel, kind, code, holder.actor))
     return RemoveAnswer(code=code)
 
 
@@ -162,10 +150,10 @@ async def remove_mapping(
     response_class=Response,
     responses={**_CSV, **problems(401, 403, 404, 422)},
 )
-async def export_mappings(door: AtDoor, holder: Reader, channel: ChannelCode, kind: Kind) -> Response:
+async def export_mappings(door: AtDoor, holder: Exporter, channel: ChannelCode, kind: Kind) -> Response:
     """All mappings of a kind as CSV. Needs the scope `read`."""
-    await _ask(door, door.operations.ensure_mapping(holder.account, channel, kind))
-    sheet = await _ask(door, door.operations.mappings.export_sheet(holder.account, channel, kind))
+    await door.find(door.operations.ensure_mapping(holder.account, channel, kind))
+    sheet = await door.find(door.operations.mappings.export_sheet(holder.account, channel, kind))
     return Response(sheet, media_type="text/csv")
 
 
@@ -179,7 +167,7 @@ async def export_mappings(door: AtDoor, holder: Reader, channel: ChannelCode, ki
 async def import_mappings(
     request: Request,
     door: AtDoor,
-    holder: Operator,
+    holder: MappingEditor,
     channel: ChannelCode,
     kind: Kind,
     mode: ImportMode = ImportMode.ADD,
@@ -190,9 +178,9 @@ async def import_mappings(
     With `dry_run` nothing changes.
     """
     sheet = await read_body(request, _LARGEST_SHEET, door.limits.body_seconds)
-    await _ask(door, door.operations.ensure_mapping(holder.account, channel, kind))
+    await door.find(door.operations.ensure_mapping(holder.account, channel, kind))
     work = door.operations.mappings.import_sheet(holder.account, channel, kind, sheet, mode, holder.actor, dry=dry_run)
-    done = await _ask(door, work)
+    done = await door.find(work)
     plan = done.plan
     return ImportAnswer(
         added=len(plan.added),

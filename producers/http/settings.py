@@ -5,22 +5,27 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field, JsonValue
 from starlette.responses import Response
 
 from broker.operations import SettingsView, SettingVersion
+from domain.access import Action
 from domain.channels import ConnectorManifest
 from domain.settings import Changes
-from producers.http.asking import actor_of, ask, body_of, takes
-from producers.http.documented import Responses, problems
-from producers.http.door import Administrator, AtDoor, Door, Reader
+from producers.http.asked import asked
+from producers.http.asking import ask, with_example
+from producers.http.callers import Caller
+from producers.http.documented import Responses, body_docs, problems
+from producers.http.door import AtDoor, Door, May, Reader
 from producers.http.mapping import ChannelCode
 from producers.http.problems import Refusal
 
 router = APIRouter(tags=["settings"])
 
 _CHANNEL, _ACCOUNT = "/v1/channels/{channel}/settings", "/v1/account/settings"
+JobEditor = Annotated[Caller, Depends(May(Action.EDIT_JOBS))]
+AccountEditor = Annotated[Caller, Depends(May(Action.EDIT_ACCOUNT))]
 IfMatch = Annotated[str | None, Header(description='the version that was looked at, as `"3"`; another one is refused')]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
@@ -110,7 +115,7 @@ class HistoryAnswer(BaseModel):
 
 
 _EXAMPLE: dict[str, Any] = {"put": {"stock_buffer": 2, "period.order_import": "15m"}, "clear": ["stock_cap"]}
-_TAKES = takes(SettingsRequest, _EXAMPLE)
+_TAKES = with_example(body_docs(SettingsRequest), _EXAMPLE)
 _SETTINGS: Responses = {
     200: {
         "model": SettingsAnswer,
@@ -149,8 +154,7 @@ def _platform(manifest: ConnectorManifest) -> PlatformAnswer:
 )
 async def show_channel(response: Response, door: AtDoor, holder: Reader, channel: ChannelCode) -> SettingsAnswer:
     """Each setting that the platform offers, with the value that counts and its origin. Needs the scope `read`."""
-    by = await actor_of(door, holder)
-    return _answer(response, await ask(door, door.operations.settings.of_channel(by, holder.account, channel)))
+    return _answer(response, await ask(door, door.operations.settings.of_channel(holder.who, holder.account, channel)))
 
 
 @router.patch(
@@ -164,14 +168,13 @@ async def change_channel(
     request: Request,
     response: Response,
     door: AtDoor,
-    holder: Administrator,
+    holder: JobEditor,
     channel: ChannelCode,
     if_match: IfMatch = None,
 ) -> SettingsAnswer:
     """Put values or clear them; consumers follow without a restart. Needs the scope `admin`."""
     changes = await _changes(request, door, if_match)
-    by = await actor_of(door, holder)
-    work = door.operations.settings.change_channel(by, holder.account, channel, changes)
+    work = door.operations.settings.change_channel(holder.who, holder.account, channel, changes)
     return _answer(response, await ask(door, work))
 
 
@@ -183,8 +186,7 @@ async def change_channel(
 )
 async def channel_history(door: AtDoor, holder: Reader, channel: ChannelCode, limit: Limit = 50) -> HistoryAnswer:
     """Who changed what, newest first; of a channel that was deleted too. Needs the scope `read`."""
-    by = await actor_of(door, holder)
-    return _history(await ask(door, door.operations.settings.history(by, holder.account, channel, limit)))
+    return _history(await ask(door, door.operations.settings.history(holder.who, holder.account, channel, limit)))
 
 
 @router.get(
@@ -195,8 +197,7 @@ async def channel_history(door: AtDoor, holder: Reader, channel: ChannelCode, li
 )
 async def show_account(response: Response, door: AtDoor, holder: Reader) -> SettingsAnswer:
     """The account's own settings, then its defaults for channels. Needs the scope `read`."""
-    by = await actor_of(door, holder)
-    return _answer(response, await ask(door, door.operations.settings.of_account(by, holder.account)))
+    return _answer(response, await ask(door, door.operations.settings.of_account(holder.who, holder.account)))
 
 
 @router.patch(
@@ -207,12 +208,17 @@ async def show_account(response: Response, door: AtDoor, holder: Reader) -> Sett
     openapi_extra=_TAKES,
 )
 async def change_account(
-    request: Request, response: Response, door: AtDoor, holder: Administrator, if_match: IfMatch = None
+    request: Request,
+    response: Response,
+    door: AtDoor,
+    holder: AccountEditor,
+    if_match: IfMatch = None,
 ) -> SettingsAnswer:
     """Put values or clear them; channels without a value of their own follow at once. Needs the scope `admin`."""
     changes = await _changes(request, door, if_match)
-    by = await actor_of(door, holder)
-    return _answer(response, await ask(door, door.operations.settings.change_account(by, holder.account, changes)))
+    return _answer(
+        response, await ask(door, door.operations.settings.change_account(holder.who, holder.account, changes))
+    )
 
 
 @router.get(
@@ -223,13 +229,12 @@ async def change_account(
 )
 async def account_history(door: AtDoor, holder: Reader, limit: Limit = 50) -> HistoryAnswer:
     """Who changed what, newest first. Needs the scope `read`."""
-    by = await actor_of(door, holder)
-    return _history(await ask(door, door.operations.settings.history(by, holder.account, None, limit)))
+    return _history(await ask(door, door.operations.settings.history(holder.who, holder.account, None, limit)))
 
 
 async def _changes(request: Request, door: Door, if_match: str | None) -> Changes:
-    asked = await body_of(request, door, SettingsRequest)
-    return Changes(asked.put, frozenset(asked.clear), _version(if_match))
+    body = await asked(request, door, SettingsRequest)
+    return Changes(body.put, frozenset(body.clear), _version(if_match))
 
 
 def _version(if_match: str | None) -> int | None:

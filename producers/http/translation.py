@@ -10,7 +10,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from domain.access import NotAllowed
 from domain.errors import InputError, StorageUnavailable, TowpathError, TransportUnavailable
+from producers.http.callers import refusal_of
 from producers.http.door import door_of
 from producers.http.problems import Refusal, problem_response, status_of, unavailable
 
@@ -43,6 +45,8 @@ async def answer_of(request: Request, error: Exception) -> Response:
     if isinstance(error, StorageUnavailable | TransportUnavailable):
         detail = _CROWDED if error.code == "overloaded" else _AWAY
         return problem_response(unavailable(door_of(request).limits.retry_after_seconds, detail, error.code))
+    if isinstance(error, NotAllowed):
+        return problem_response(refusal_of(error))
     if isinstance(error, InputError):
         return problem_response(Refusal(status_of(error), error.code, error.sentence))
     raise error

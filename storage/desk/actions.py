@@ -13,6 +13,7 @@ from domain.ids import new_id
 from domain.product_source import source_refusal
 from domain.states import DeliveryState, may_move
 from domain.synclog import Trigger
+from storage.desk.setup import place_of
 from storage.directory import Directory
 from storage.ledger.admit import admit
 from storage.ledger.coalesce import fold
@@ -138,7 +139,14 @@ def _tell(connection: Connection, changed: Sequence[Any], what: tuple[str, str],
         append(connection, Change(*what, name, Place(organization, account), {"deliveries": ids}), now)
 
 
-def run_now(connection: Connection, directory: Directory, where: tuple[str, str], job: str, now: int) -> str:
+def run_now(
+    connection: Connection,
+    directory: Directory,
+    where: tuple[str, str],
+    job: str,
+    now: int,
+    actor: str = "installation",
+) -> str:
     """Queue a manual run; the message id.
 
     Raises:
@@ -157,4 +165,7 @@ def run_now(connection: Connection, directory: Directory, where: tuple[str, str]
     ).answers
     if answers[0].error is not None:
         raise answers[0].error
-    return str(answers[0].message_id)
+    message = str(answers[0].message_id)
+    place, detail = place_of(connection, where[0]), {"job": job, "message": message}
+    append(connection, Change(actor, "job.run", "channel:" + "/".join(where), place, detail), now)
+    return message

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from broker.operations.values import (
     ChannelRow,
     KeyHolder,
+    KeyRow,
     LogFilter,
     LogRow,
     MessageFilter,
@@ -142,10 +143,28 @@ class SqlDesk:
             lambda connection: overview.channel_rows(connection, self._directory, account, self._version_of, now)
         )
 
-    async def create_key(self, account: str, scopes: Sequence[str], *, actor: str = "installation") -> NewKey:
+    async def create_key(
+        self, account: str, scopes: Sequence[str], *, name: str = "", actor: str = "installation"
+    ) -> NewKey:
         """A new API key."""
-        work = partial(keys.create_key, account=account, scopes=scopes, now=self._now(), actor=actor)
+        work = partial(keys.create_key, account=account, scopes=scopes, now=self._now(), actor=actor, name=name)
         return await self._change(work)
+
+    async def keys(self, account: str) -> Sequence[KeyRow]:
+        """The API keys of an account."""
+        return await self._database.aanswer(partial(keys.listed, account=account))
+
+    async def rotate_key(
+        self, account: str, key: str, *, grace: timedelta = timedelta(0), actor: str = "installation"
+    ) -> NewKey:
+        """A new API key in the place of an old one."""
+        now = self._now()
+        return await self._change(lambda connection: keys.rotate_key(connection, (account, key), grace, now, actor))
+
+    async def revoke_key(self, account: str, key: str, *, actor: str = "installation") -> None:
+        """Stop an API key at once."""
+        now = self._now()
+        await self._change(lambda connection: keys.revoke_key(connection, (account, key), now, actor))
 
     async def key_holder(self, secret: str) -> KeyHolder | None:
         """Who a key speaks for."""
@@ -162,11 +181,11 @@ class SqlDesk:
         """Recurring jobs with their last and next run."""
         return await self._database.aanswer(partial(overview.schedule_rows, account=account))
 
-    async def run_now(self, account: str, channel: str, job: str) -> str:
+    async def run_now(self, account: str, channel: str, job: str, *, actor: str = "installation") -> str:
         """Queue one manual run of a job; the message id."""
         now = self._now()
         return await self._change(
-            lambda connection: actions.run_now(connection, self._directory, (account, channel), job, now)
+            lambda connection: actions.run_now(connection, self._directory, (account, channel), job, now, actor)
         )
 
     async def logs(self, wanted: LogFilter) -> Sequence[LogRow]:

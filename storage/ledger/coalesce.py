@@ -149,7 +149,7 @@ def _absorb(connection: Connection, lost: Sequence[tuple[Row, str]], now: int) -
 
 
 def _ended(dialect: str) -> Statement:
-    """The log rows of deliveries that ended without an attempt, made from what their own rows and their messages say."""
+    """The log rows of deliveries that ended without an attempt, made of what their own rows and messages say."""
     given = rows_of(dialect, {"log_id": Text(), "delivery_id": Text()})
     joined = deliveries.join(messages, messages.c.id == deliveries.c.message_id)
     superseded = deliveries.c.state == word("superseded")
@@ -185,6 +185,6 @@ _ENDED = Fixed(_ended)
 
 
 def log_ended(connection: Connection, rows: Sequence[Row], now: int) -> None:
-    """One log row for each of these deliveries, which ended without an attempt, so that the log tells of every event."""
+    """One log row for each of these deliveries, which ended without an attempt: the log tells of every event."""
     if rows:
         _ENDED.run(connection, rows=as_json([{"log_id": new_id(), "delivery_id": row["id"]} for row in rows]), now=now)

@@ -31,13 +31,13 @@ _LOCK = 7_203_517_003
 @dataclass(frozen=True, slots=True)
 class Change:
     """What somebody did: ``action`` to ``object`` (``kind:name``). ``detail`` is JSON without secrets and without
-    personal data, for a row is never erased.
+    personal data, for a row is never erased. ``place`` is ``None`` for what belongs to no organization.
     """
 
     actor: str
     action: str
     object: str
-    place: Place
+    place: Place | None
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -52,8 +52,8 @@ def append(connection: Connection, change: Change, now: int) -> None:
         "id": new_id(),
         "at": now,
         "actor": change.actor,
-        "organization_id": change.place.organization_id,
-        "account_id": change.place.account_id,
+        "organization_id": change.place.organization_id if change.place else None,
+        "account_id": change.place.account_id if change.place else None,
         "action": change.action,
         "object": change.object,
         "detail": dict(change.detail),

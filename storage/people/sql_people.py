@@ -21,6 +21,7 @@ from domain.moments import Clock, to_micros, utc_now
 from domain.people import LONGEST_PASSWORD, check_password, clean_email
 from storage.database import Database
 from storage.people import audit, passwords, users
+from storage.people.sql_sessions import SqlSessions
 
 
 class SqlPeople:
@@ -29,6 +30,7 @@ class SqlPeople:
     def __init__(self, database: Database, clock: Clock = utc_now) -> None:
         self._database = database
         self._clock = clock
+        self.sessions = SqlSessions(database, clock)
 
     def _now(self) -> int:
         return to_micros(self._clock())
@@ -75,6 +77,19 @@ class SqlPeople:
         now = self._now()
         await self._database.awrite(lambda connection: users.switch(connection, user_id, enabled, allow, now, actor))
 
+    async def change_user(
+        self,
+        user_id: str,
+        *,
+        name: str | None = None,
+        email: str | None = None,
+        allow: Allow = anyone,
+        actor: str = "installation",
+    ) -> None:
+        """Set name and e-mail address."""
+        given, now = (name, email), self._now()
+        await self._database.awrite(lambda connection: users.change(connection, user_id, given, allow, now, actor))
+
     async def grant(self, user_id: str, grant: Grant, *, actor: str = "installation") -> None:
         """Give a role."""
         now = self._now()
@@ -86,11 +101,15 @@ class SqlPeople:
         await self._database.awrite(lambda connection: users.take(connection, user_id, grant, now, actor))
 
     async def user(self, email: str) -> User:
-        """The user of an address."""
-        found = await self._database.aanswer(partial(users.by_email, email=clean_email(email)))
+        """The user of an address, or of an id."""
+        if "@" in email:
+            row = await self._database.aanswer(partial(users.by_email, email=clean_email(email)))
+            found = row[0] if row else None
+        else:
+            found = await self._database.aanswer(partial(users.by_id, user_id=email))
         if found is None:
             raise UnknownName("There is no such user.", code="unknown_user")
-        return found[0]
+        return found
 
     async def users(self, organization_id: str | None = None) -> Sequence[User]:
         """The users of an organization, or all."""

@@ -14,7 +14,7 @@ from domain.ids import new_id
 from domain.moments import from_micros
 from domain.people import clean_email
 from storage.people.audit import Change, append
-from storage.people_tables import grants, users
+from storage.people_tables import grants, sessions, users
 from storage.sql import chunks, locking
 from storage.tables import accounts, organizations
 
@@ -26,12 +26,9 @@ def create(connection: Connection, new: NewUser, now: int, actor: str) -> str:
         InputError: the address is none or belongs to another user, the name is empty, or a role is of elsewhere.
         UnknownName: no such organization or account.
     """
-    email, name = clean_email(new.email), new.name.strip()
-    if not name:
-        raise InputError("A user needs a name.", code="name_missing")
+    email, name = clean_email(new.email), _name(new.name)
     _hold(connection, new.organization_id)
-    if connection.scalar(select(users.c.id).where(users.c.email == email)):
-        raise InputError("There is a user with this e-mail address already.", code="email_taken")
+    _ensure_free(connection, email)
     made = new_id()
     connection.execute(
         insert(users).values(id=made, organization_id=new.organization_id, email=email, name=name, created_at=now)
@@ -45,9 +42,10 @@ def create(connection: Connection, new: NewUser, now: int, actor: str) -> str:
 
 
 def set_password_hash(connection: Connection, user_id: str, made: str, allow: Allow, now: int, actor: str) -> None:
-    """Replace the hash of the password."""
+    """Replace the hash of the password; all sessions of the user end."""
     user = held(connection, user_id)
     allow(user)
+    _sign_out(connection, user_id)
     connection.execute(update(users).where(users.c.id == user_id).values(password_hash=made))
     append(connection, Change(actor, "user.password_set", _object(user_id), Place(user.organization_id)), now)
 
@@ -59,7 +57,8 @@ def renew_hash(connection: Connection, user_id: str, known: str, made: str) -> N
 
 
 def switch(connection: Connection, user_id: str, enabled: bool, allow: Allow, now: int, actor: str) -> None:
-    """Disable a user (nobody signs in as it any more) or enable it again; nothing happens where it is so already.
+    """Disable a user (its sessions end, and nobody signs in as it any more) or enable it again; nothing happens where
+    it is so already.
 
     Raises:
         InputError: it is the last owner of its organization.
@@ -70,9 +69,45 @@ def switch(connection: Connection, user_id: str, enabled: bool, allow: Allow, no
         return
     if not enabled:
         _keep_an_owner(connection, user)
+        _sign_out(connection, user_id)
     connection.execute(update(users).where(users.c.id == user_id).values(disabled_at=None if enabled else now))
     action = "user.enabled" if enabled else "user.disabled"
     append(connection, Change(actor, action, _object(user_id), Place(user.organization_id)), now)
+
+
+def change(
+    connection: Connection, user_id: str, given: tuple[str | None, str | None], allow: Allow, now: int, actor: str
+) -> None:
+    """Set name and e-mail address; ``None`` leaves one as it is. The audit tells which, not what: it is never erased.
+
+    Raises:
+        InputError: the address is none or belongs to another user, or the name is empty.
+    """
+    user = held(connection, user_id)
+    allow(user)
+    name, email = given
+    wanted = {"name": user.name if name is None else _name(name)}
+    wanted["email"] = user.email if email is None else clean_email(email)
+    changed = sorted(each for each, value in wanted.items() if value != getattr(user, each))
+    if not changed:
+        return
+    if "email" in changed:
+        _ensure_free(connection, wanted["email"])
+        _sign_out(connection, user_id)
+    connection.execute(update(users).where(users.c.id == user_id).values(**wanted))
+    detail = {"changed": changed}
+    append(connection, Change(actor, "user.changed", _object(user_id), Place(user.organization_id), detail), now)
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise InputError("A user needs a name.", code="name_missing")
+    return text.strip()
+
+
+def _ensure_free(connection: Connection, email: str) -> None:
+    if connection.scalar(select(users.c.id).where(users.c.email == email)):
+        raise InputError("There is a user with this e-mail address already.", code="email_taken")
 
 
 def give(connection: Connection, user_id: str, grant: Grant, now: int, actor: str) -> None:
@@ -114,6 +149,12 @@ def by_email(connection: Connection, email: str) -> tuple[User, str | None] | No
     return (_users(connection, query)[0], row.password_hash) if row else None
 
 
+def by_id(connection: Connection, user_id: str) -> User | None:
+    """The user of an id; ``None`` where there is none."""
+    found = _users(connection, select(users).where(users.c.id == user_id))
+    return found[0] if found else None
+
+
 def listed(connection: Connection, organization_id: str | None) -> list[User]:
     """The users of an organization, or all, by e-mail address."""
     query = select(users).order_by(users.c.email)
@@ -142,6 +183,10 @@ def _user(row: Row[Any], roles: Sequence[Grant]) -> User:
         has_password=row.password_hash is not None,
         grants=tuple(roles),
     )
+
+
+def _sign_out(connection: Connection, user_id: str) -> None:
+    connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
 
 
 def _hold(connection: Connection, organization_id: str) -> None:

@@ -66,8 +66,8 @@ EXPECTED: list[tuple[Grant, set[str], set[Place]]] = [
 ]
 KEYS: list[tuple[str, set[str]]] = [
     ("events:write", {"publish_events"}),
-    ("read", {"read", "export_data"}),
-    ("operate", {"read", "export_data", "start_sync", "replay", "discard", "edit_mappings"}),
+    ("read", {"read", "export_data", "read_personal_data"}),
+    ("operate", {"read", "export_data", "read_personal_data", "start_sync", "replay", "discard", "edit_mappings"}),
     ("admin", ACCOUNT_ADMINISTRATOR - {"edit_users", "edit_keys"}),
 ]
 

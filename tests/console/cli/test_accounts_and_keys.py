@@ -77,3 +77,23 @@ def test_rotating_says_what_was_sealed_anew(place: Place) -> None:
     result = place.run("keys", "rotate")
     assert result.exit_code == 0
     assert result.stdout == "2 channel tokens were sealed anew.\n"
+
+
+def test_keys_are_listed_rotated_and_revoked(place: Place) -> None:
+    first = place.json("keys", "create", "acme", "--scope", "read", "--name", "OMS")
+    second = place.json("keys", "rotate", "acme", first["id"], "--grace", "2")
+    assert second["scopes"] == ["read"] and second["secret"] != first["secret"]
+    assert place.run("keys", "revoke", "acme", second["id"]).exit_code == 0
+    rows = place.json("keys", "list", "acme")
+    assert [(row["id"], row["name"]) for row in rows] == [(second["id"], "OMS"), (first["id"], "OMS")]
+    assert "secret" not in rows[0]
+    shown = place.run("keys", "list", "acme").stdout
+    assert "revoked" in shown and "valid until" in shown and "OMS" in shown
+
+
+def test_a_key_that_is_not_there_is_refused(place: Place) -> None:
+    for words in (("revoke", "acme", "nothing"), ("rotate", "acme", "nothing")):
+        result = place.run("keys", *words)
+        assert (result.exit_code, result.stderr.count("\n")) == (3, 1)
+    assert place.run("keys", "rotate", "acme").exit_code == 2
+    assert "towpath keys create acme" in place.run("keys", "list", "acme").stdout

@@ -120,10 +120,10 @@ def test_a_password_is_read_from_standard_input_and_shown_nowhere(peopled: Place
     assert peopled.json("users", "list")[0]["has_password"]
 
     async def work(operations: Operations, _: SqlLedger) -> bool:
-        return await operations.people.sign_in(EMAIL, PASSWORD) is not None
+        return (await operations.sessions.sign_in(EMAIL, PASSWORD, "")).session.user.email == EMAIL
 
-    assert peopled.do(work)
     assert newest(peopled).action == "user.password_set"
+    assert peopled.do(work)
 
 
 def test_a_weak_password_is_refused(peopled: Place) -> None:
@@ -139,3 +139,12 @@ def test_a_user_is_disabled_and_enabled(peopled: Place) -> None:
     assert "disabled" in peopled.run("users", "list").stdout
     assert peopled.run("users", "enable", "b@example.com").exit_code == 0
     assert [row["enabled"] for row in peopled.json("users", "list")] == [True, True]
+
+
+def test_name_and_address_are_changed(peopled: Place) -> None:
+    result = peopled.run("users", "change", EMAIL, "--name", "Other", "--email", "second@example.com")
+    assert (result.exit_code, result.stderr) == (0, "")
+    (row,) = peopled.json("users", "list")
+    assert (row["name"], row["email"]) == ("Other", "second@example.com")
+    assert newest(peopled).action == "user.changed"
+    assert peopled.run("users", "change", "second@example.com").exit_code == 2

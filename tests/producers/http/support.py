@@ -18,10 +18,11 @@ from fastapi import FastAPI
 from broker.bell import Bell
 from broker.ledger import Settlement, Verdict
 from broker.meters import Meters
-from broker.operations import NewChannel, Operations
+from broker.operations import NewChannel, NewUser, Operations, User
 from broker.operations.surface import Parts
 from broker.transports.memory import InMemoryTransport
 from connectors.bright_sites import MANIFEST
+from domain.access import Actor, Grant, Role
 from domain.channels import Channel, ConnectorManifest
 from domain.errors import UnknownName
 from domain.ids import new_id
@@ -32,6 +33,7 @@ from domain.ports import CallGuard, ConnectionCheck, Shop
 from domain.states import DeliveryState
 from domain.synclog import Level
 from producers.http import HttpLimits, create_app, serve
+from producers.http.cookies import COOKIE, CSRF_HEADER, csrf_token
 from storage.database import Database
 from storage.desk import SqlDesk
 from storage.directory import Directory
@@ -101,6 +103,19 @@ class Site:
     async def get(self, path: str, *, key: str = "read", **headers: str) -> httpx.Response:
         return await self.client.get(path, headers={**self.key(key), **headers})
 
+    async def enter(self, role: Role, account: str | None = None, organization: str | None = None) -> Visitor:
+        """Somebody new with one role who is signed in; in the organization of acme unless another is named."""
+        ids = {each.code: each for each in await self.operations.desk.accounts()}
+        home = organization or ids[account or "acme"].organization_id
+        grant = Grant(role, home, ids[account].id if account else None)
+        email = f"{new_id()}@example.com"
+        people = self.operations.people
+        await people.add(Actor.installation(), NewUser(home, email, "Somebody", (grant,)))
+        user = await people.user(Actor.installation(), email)
+        begun = await SqlPeople(self.database).sessions.begin(user, email, "192.0.2.1")
+        assert begun is not None
+        return Visitor(self, begun.token, user)
+
     async def run(self, state: DeliveryState = DeliveryState.DONE, sentence: str = "Stock set.") -> int:
         """Settle everything that is due, as a worker would; how many deliveries."""
         await self.ledger.beat(self.worker, "consume", 30)
@@ -111,6 +126,25 @@ class Site:
         ]
         await self.ledger.settle(self.worker, settlements)
         return sum(len(claim.deliveries) for claim in claims)
+
+
+@dataclass
+class Visitor:
+    """Somebody who is signed in: sends the cookie, and what goes along with a change."""
+
+    site: Site
+    token: str
+    user: User
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"cookie": f"{COOKIE}={self.token}", CSRF_HEADER: csrf_token(self.token)}
+
+    async def ask(self, method: str, path: str, **rest: Any) -> httpx.Response:
+        return await self.site.client.request(method, path, headers={**self.headers, **rest.pop("headers", {})}, **rest)
+
+    async def get(self, path: str, **rest: Any) -> httpx.Response:
+        return await self.ask("GET", path, **rest)
 
 
 def _verdict(delivery: Any, state: DeliveryState, sentence: str) -> Verdict:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import asyncio
 
 from broker.ledger import Rejection
+from domain.access import Role
 from domain.errors import MalformedEvent
+from domain.masking import MASK
 from domain.states import DeliveryState
 from tests.producers.http.support import Site, stock
 
@@ -99,6 +101,9 @@ async def test_rejected_input_is_shown_to_the_account_it_was_for(site: Site) -> 
     await site.ledger.admit((), rejections)
     (row,) = (await site.get("/v1/rejected")).json()["rejected"]
     assert (row["code"], row["excerpt"]) == ("not_json", "no json")
+    viewer = await site.enter(Role.VIEWER, "acme")
+    (seen,) = (await viewer.get("/v1/accounts/acme/rejected")).json()["rejected"]
+    assert seen == {**row, "excerpt": MASK}
 
 
 async def test_many_look_ups_at_once_are_all_answered(site: Site) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -19,55 +20,82 @@ async def document(site: Site) -> dict[str, Any]:
     return found
 
 
-async def test_every_address_is_documented(shared_site: Site) -> None:
-    paths = (await document(shared_site))["paths"]
-    assert {(method, path) for path, operations in paths.items() for method in operations} == {
-        ("post", "/v1/events"),
-        ("get", "/v1/logs"),
-        ("get", "/v1/messages"),
-        ("get", "/v1/messages/{message_id}"),
-        ("get", "/v1/rejected"),
-        ("get", "/v1/channels"),
-        ("get", "/v1/announcements"),
-        ("post", "/v1/messages/{message_id}/replay"),
-        ("post", "/v1/deliveries/{delivery_id}/discard"),
-        ("get", "/v1/tasks"),
-        ("post", "/v1/tasks/{task_id}/ignore"),
-        ("get", "/v1/channels/{channel}/mappings/{kind}"),
-        ("put", "/v1/channels/{channel}/mappings/{kind}"),
-        ("delete", "/v1/channels/{channel}/mappings/{kind}"),
-        ("get", "/v1/channels/{channel}/mappings/{kind}/export"),
-        ("post", "/v1/channels/{channel}/mappings/{kind}/import"),
-        ("get", "/v1/platforms"),
-        ("post", "/v1/channels"),
-        ("post", "/v1/channels/test"),
-        ("get", "/v1/channels/{channel}"),
-        ("patch", "/v1/channels/{channel}"),
-        ("delete", "/v1/channels/{channel}"),
-        ("post", "/v1/channels/{channel}/test"),
-        ("get", "/v1/channels/{channel}/settings"),
-        ("patch", "/v1/channels/{channel}/settings"),
-        ("get", "/v1/channels/{channel}/settings/history"),
-        ("get", "/v1/account/settings"),
-        ("patch", "/v1/account/settings"),
-        ("get", "/v1/account/settings/history"),
-        ("get", "/v1/warehouses"),
-        ("post", "/v1/warehouses/{warehouse}/{switch}"),
-        ("get", "/healthz"),
-        ("get", "/readyz"),
-        ("get", "/metrics"),
-    }
+OF_ACCOUNT = {
+    ("post", "events"),
+    ("get", "logs"),
+    ("get", "messages"),
+    ("get", "messages/{message_id}"),
+    ("get", "rejected"),
+    ("get", "channels"),
+    ("get", "announcements"),
+    ("post", "messages/{message_id}/replay"),
+    ("post", "deliveries/{delivery_id}/discard"),
+    ("get", "tasks"),
+    ("post", "tasks/{task_id}/ignore"),
+    ("get", "channels/{channel}/mappings/{kind}"),
+    ("put", "channels/{channel}/mappings/{kind}"),
+    ("delete", "channels/{channel}/mappings/{kind}"),
+    ("get", "channels/{channel}/mappings/{kind}/export"),
+    ("post", "channels/{channel}/mappings/{kind}/import"),
+    ("get", "audit"),
+    ("get", "platforms"),
+    ("post", "channels"),
+    ("post", "channels/test"),
+    ("get", "channels/{channel}"),
+    ("patch", "channels/{channel}"),
+    ("delete", "channels/{channel}"),
+    ("post", "channels/{channel}/test"),
+    ("get", "channels/{channel}/settings"),
+    ("patch", "channels/{channel}/settings"),
+    ("get", "channels/{channel}/settings/history"),
+    ("get", "account/settings"),
+    ("patch", "account/settings"),
+    ("get", "account/settings/history"),
+    ("get", "warehouses"),
+    ("post", "warehouses/{warehouse}/{switch}"),
+}
+"""What belongs to an account: for API keys below ``/v1``, for them and people below the account."""
+OF_PEOPLE = {
+    ("get", "/v1/session"),
+    ("delete", "/v1/session"),
+    ("put", "/v1/session/password"),
+    ("get", "/v1/users"),
+    ("post", "/v1/users"),
+    ("get", "/v1/users/{user_id}"),
+    ("patch", "/v1/users/{user_id}"),
+    ("put", "/v1/users/{user_id}/password"),
+    ("post", "/v1/users/{user_id}/grants"),
+    ("delete", "/v1/users/{user_id}/grants/{role}"),
+    ("get", "/v1/organizations/{organization}/audit"),
+    ("get", "/v1/organizations/{organization}/audit/verify"),
+}
+OF_KEYS = {("get", ""), ("post", ""), ("post", "/{key_id}/rotate"), ("delete", "/{key_id}")}
+OPEN = {("post", "/v1/session"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics")}
 
 
-async def test_every_address_under_v1_asks_for_a_key(shared_site: Site) -> None:
+async def test_every_address_is_documented_with_who_may_use_it(shared_site: Site) -> None:
     found = await document(shared_site)
-    assert found["components"]["securitySchemes"]["apiKey"]["scheme"] == "bearer"
+    schemes = found["components"]["securitySchemes"]
+    assert (schemes["apiKey"]["scheme"], schemes["session"]["in"]) == ("bearer", "cookie")
+    for_keys = {(method, f"/v1/{path}") for method, path in OF_ACCOUNT}
+    for_both = {(method, f"/v1/accounts/{{account}}/{path}") for method, path in OF_ACCOUNT}
+    for_both |= {(method, f"/v1/accounts/{{account}}/keys{path}") for method, path in OF_KEYS}
+    expected: dict[tuple[str, str], Any] = {each: [{"apiKey": []}] for each in for_keys}
+    expected |= {each: [{"apiKey": []}, {"session": []}] for each in for_both}
+    expected |= {each: [{"session": []}] for each in OF_PEOPLE} | dict.fromkeys(OPEN)
+    assert expected == {
+        (method, path): operation.get("security")
+        for path, operations in found["paths"].items()
+        for method, operation in operations.items()
+    }
     for path, operations in found["paths"].items():
-        for operation in operations.values():
-            keyed = path.startswith("/v1/")
-            assert (operation.get("security") == [{"apiKey": []}]) is keyed
-            assert ("401" in operation["responses"]) is keyed
-            assert ("403" in operation["responses"]) is keyed
+        for method, operation in operations.items():
+            names = {each["name"] for each in operation.get("parameters", ()) if each["in"] == "path"}
+            assert names == set(re.findall(r"{(\w+)}", path))
+            secured = (method, path) not in OPEN
+            assert ("401" in operation["responses"]) is secured or path == "/v1/session"
+    identifiers = [each["operationId"] for operations in found["paths"].values() for each in operations.values()]
+    assert len(set(identifiers)) == len(identifiers)
 
 
 async def test_every_answer_has_a_schema_that_is_one(shared_site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -103,6 +104,25 @@ async def test_a_change_leaves_one_row(
     assert row.organization_id is not None
     assert (row.account_id is not None) is account
     assert (await site.people.verify()).intact
+
+
+async def test_a_manual_run_is_told_with_its_message(site: Site) -> None:
+    before = len(site.rows(audit))
+    message = await site.desk.run_now("acme", "main", "order_import", actor=ACTOR)
+    (row,) = site.rows(audit)[before:]
+    assert (row.actor, row.action, row.object) == (ACTOR, "job.run", "channel:acme/main")
+    assert row.detail == {"job": "order_import", "message": message}
+
+
+async def test_rotating_and_revoking_a_key_is_told_without_its_secret(site: Site) -> None:
+    old = await site.desk.create_key("acme", ["read"], actor=ACTOR)
+    new = await site.desk.rotate_key("acme", old.id, grace=timedelta(hours=1), actor=ACTOR)
+    await site.desk.revoke_key("acme", new.id, actor=ACTOR)
+    rotated, revoked = site.rows(audit)[-2:]
+    assert (rotated.action, rotated.object) == ("key.rotated", f"key:{old.id}")
+    assert rotated.detail == {"new": new.id, "old_stops_after_seconds": 3600}
+    assert (revoked.action, revoked.object, revoked.actor) == ("key.revoked", f"key:{new.id}", ACTOR)
+    assert not {old.secret, new.secret} & set(re.findall(r"tp_[\w-]+", repr(site.rows(audit))))
 
 
 async def test_no_token_and_no_key_stands_in_the_audit(site: Site) -> None:

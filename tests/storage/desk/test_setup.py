@@ -231,14 +231,15 @@ async def test_two_keys_are_never_the_same(site: Site) -> None:
     assert len(secrets) == 5
 
 
-async def test_an_unknown_a_revoked_and_a_disabled_key_speak_for_nobody(site: Site) -> None:
+async def test_an_unknown_and_a_revoked_key_speak_for_nobody_and_one_of_a_disabled_account_says_so(site: Site) -> None:
     revoked, kept = [await site.desk.create_key("acme", ["read"]) for _ in range(2)]
     site.run(update(api_keys).where(api_keys.c.id == revoked.id).values(revoked_at=1))
     assert await site.desk.key_holder("tp_nonsense") is None
     assert await site.desk.key_holder(revoked.secret) is None
-    assert await site.desk.key_holder(kept.secret) is not None
+    expected = KeyHolder("acme", frozenset({"read"}))
+    assert await site.desk.key_holder(kept.secret) == expected
     site.run(update(accounts).where(accounts.c.code == "acme").values(enabled=False))
-    assert await site.desk.key_holder(kept.secret) is None
+    assert await site.desk.key_holder(kept.secret) == replace(expected, enabled=False)
 
 
 @pytest.mark.parametrize(("scopes", "words"), [((), "none given"), (("read", "root", "all"), r"\(all, root\)")])

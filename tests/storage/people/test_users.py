@@ -77,6 +77,45 @@ async def test_what_does_not_exist_is_told(site: Site) -> None:
             await work
 
 
+async def test_name_and_address_are_changed_and_only_that_they_were_is_told(site: Site) -> None:
+    user = await owner_of(site)
+    await site.people.change_user(user.id, name=" Other ", actor="tester")
+    await site.people.change_user(user.id, name="Other", actor="tester")
+    await site.people.change_user(user.id, email="SECOND@example.com", actor="tester")
+    changed = await site.people.user("second@example.com")
+    assert (changed.id, changed.name) == (user.id, "Other")
+    assert await site.people.user(user.id) == changed
+    rows = [row for row in site.rows(audit) if row.action == "user.changed"]
+    assert [row.detail for row in rows] == [{"changed": ["name"]}, {"changed": ["email"]}]
+
+
+async def test_with_another_address_the_sessions_of_a_user_end_with_another_name_not(site: Site) -> None:
+    user = await owner_of(site)
+    begun = await site.people.sessions.begin(user, EMAIL, "192.0.2.1")
+    assert begun is not None
+    await site.people.change_user(user.id, name="Other")
+    assert await site.people.sessions.find(begun.token) is not None
+    await site.people.change_user(user.id, email="second@example.com")
+    assert await site.people.sessions.find(begun.token) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "email", "code"),
+    [
+        (None, "SECOND@example.com", "email_taken"),
+        (None, "nobody", "bad_email"),
+        (" ", None, "name_missing"),
+    ],
+)
+async def test_a_change_that_cannot_be_is_refused(site: Site, name: str | None, email: str | None, code: str) -> None:
+    user = await owner_of(site)
+    await owner_of(site, "second@example.com")
+    with pytest.raises(InputError) as caught:
+        await site.people.change_user(user.id, name=name, email=email)
+    assert caught.value.code == code
+    assert await site.people.user(EMAIL) == user
+
+
 async def test_roles_are_given_and_taken(site: Site) -> None:
     user = await owner_of(site)
     (account, *_) = await site.desk.accounts()
