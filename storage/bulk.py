@@ -173,7 +173,14 @@ def looked_up(
     """
     if dialect != "postgresql":
         return select(*columns).select_from(given.join(table, condition))
-    found = select(*columns).select_from(table).where(condition).correlate(given).offset(literal_column("0")).lateral("found")
+    found = (
+        select(*columns)
+        .select_from(table)
+        .where(condition)
+        .correlate(given)
+        .offset(literal_column("0"))
+        .lateral("found")
+    )
     return select(found).select_from(given.join(found, true()))
 
 
