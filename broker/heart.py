@@ -228,7 +228,6 @@ class Worker:
         try:
             async with asyncio.timeout(self._pace.run_seconds):
                 answers = await self._handle(claim, guard, seen)
-            await guard.ensure_stored()
         except LeaseLost as error:
             answers = error
             log.warning("lease_lost", lane=claim.lane, reason=error.sentence)
@@ -236,6 +235,12 @@ class Worker:
             answers = error
             if not hasattr(error, "sentence"):
                 log.exception("handler_failed", lane=claim.lane, job=claim.job_type)
+        try:
+            # Also what failed: settled too early, it is refused as that of a lane that is not there, and the lane that
+            # is there a moment later stays with a worker that knows nothing of it.
+            await guard.ensure_stored()
+        except LeaseLost as error:
+            answers = error
         try:
             await guard.tell_gates()
         except StorageUnavailable as error:

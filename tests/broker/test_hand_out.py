@@ -12,6 +12,7 @@ from sqlalchemy import Connection, event, func, select
 from sqlalchemy.exc import OperationalError
 
 from broker import heart, intake
+from broker.gates import GateClosed
 from broker.guard import RunGuard
 from broker.handling import Answer, Handler, Run
 from broker.heart import Pace
@@ -202,6 +203,27 @@ async def test_a_run_that_needs_no_call_does_not_end_before_its_event_is_stored(
         heard.set()
         await until(lambda: ended(house, 1))
     assert ran == ["1"]
+
+
+async def test_a_run_that_is_refused_does_not_end_before_its_event_is_stored(house: SmallHouse) -> None:
+    """Its outcome would be refused as that of a lane that is not there, and the lane be held for ever after."""
+    refused: list[str] = []
+
+    def refuse(run: Run) -> Answer:
+        refused.append(order_of(run))
+        raise GateClosed("shop_down", 30.0, "The shop is down.")
+
+    async with handed_out(house, answering(refuse)), on_its_way(house) as heard:
+        await until(lambda: refused)
+        with pytest.raises(TimeoutError):
+            await until(lambda: house.ledger.asked["settle"] > 0, 0.2)
+        heard.set()
+        await until(lambda: is_waiting(house))
+    assert refused == ["1"]
+
+
+async def is_waiting(house: SmallHouse) -> bool:
+    return await states(house) == {"1": "waiting"}
 
 
 async def test_what_was_rolled_back_after_its_run_began_makes_no_call_and_runs_when_it_is_stored(
