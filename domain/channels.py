@@ -25,7 +25,9 @@ class StockMode(StrEnum):
 class ChannelSettings(BaseModel):
     """What an operator sets on a channel. Unknown members are refused.
 
-    ``calls_per_second`` and ``burst`` limit outbound calls over all processes together.
+    ``unmapped_sku`` says what becomes of a channel's SKU that has no mapping and is not in the account's catalogue: its
+    order waits for a mapping, or it counts as the same in the OMS. ``calls_per_second`` and ``burst`` limit outbound
+    calls over all processes together.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +40,7 @@ class ChannelSettings(BaseModel):
     stock_cap: int | None = Field(default=None, ge=0)
     timezone: str = "UTC"
     unmapped_carrier: Literal["warn", "stop"] = "warn"
+    unmapped_sku: Literal["stop", "identity"] = "stop"
     calls_per_second: float = Field(default=10.0, gt=0, le=10_000)
     burst: int = Field(default=20, ge=1, le=10_000)
     import_overlap_seconds: int = Field(default=300, ge=0)
@@ -56,7 +59,8 @@ class Channel:
     """One connection to one shop of one account; ``code`` is unique in its account, ``domain`` everywhere.
 
     ``fault`` says what keeps it from working at all (a token that no key opens); empty when nothing does.
-    ``mapped_at`` is when its mappings were changed last, 0 for never.
+    ``mapped_at`` is when its mappings were changed last, 0 for never; ``sku_mapped`` whether it ever had SKU mappings.
+    ``catalogued`` is whether its account has a catalogue (see docs/decisions/011).
     """
 
     id: str
@@ -71,6 +75,8 @@ class Channel:
     settings: ChannelSettings
     fault: str = ""
     mapped_at: int = 0
+    sku_mapped: bool = False
+    catalogued: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,7 @@ class Account:
     """A tenant: what a key sees is one account.
 
     ``enabled`` tells how it stood when it was read; ``disable_at`` is the set time at which it stops, or stopped.
+    ``catalogued`` is whether the OMS told of any product.
     """
 
     id: str
@@ -87,6 +94,7 @@ class Account:
     timezone: str
     enabled: bool
     disable_at: datetime | None = None
+    catalogued: bool = False
 
 
 @dataclass(frozen=True, slots=True)

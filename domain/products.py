@@ -6,6 +6,7 @@ one variant.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 LONGEST_SKU = 120
 """Characters of a SKU; the columns that hold one are as wide."""
 
@@ -26,6 +28,9 @@ class _Document(BaseModel):
 class Variant(_Document):
     """What is sold: one value of each option, with a SKU of its own. The price is in the shop's currency if none is
     named; ``None`` is what nobody said.
+
+    Where a channel calls it otherwise than the OMS, ``channel_sku`` is its name there: one unit of it is ``multiplier``
+    units of ``sku``. Price and measures are of one unit of the channel.
     """
 
     sku: str
@@ -36,6 +41,8 @@ class Variant(_Document):
     length_mm: Decimal | None = None
     width_mm: Decimal | None = None
     height_mm: Decimal | None = None
+    channel_sku: str | None = None
+    multiplier: int = 1
 
 
 class Product(_Document):
@@ -160,6 +167,11 @@ def split_duplicates(products: Sequence[Product], held: Mapping[str, str] | None
         for sku, places in stands.items()
         if len(places) > 1
     ]
+
+
+def is_usable(sku: str) -> bool:
+    """Whether a SKU can be kept: neither empty nor too long, and storable as text."""
+    return bool(sku.strip()) and len(sku) <= LONGEST_SKU and not _NO_TEXT.search(sku)
 
 
 def is_same(document: Mapping[str, Any], other: Mapping[str, Any] | None) -> bool:

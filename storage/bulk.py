@@ -13,7 +13,6 @@ from typing import Any
 from pydantic_core import to_json
 from sqlalchemy import (
     JSON,
-    Column,
     ColumnElement,
     CompoundSelect,
     Connection,
@@ -161,7 +160,7 @@ def values_of(dialect: str, parameter: str = "values") -> FromClause:
 
 
 def looked_up(
-    dialect: str, given: FromClause, table: Table, condition: ColumnElement[bool], columns: Sequence[Column[Any]]
+    dialect: str, given: FromClause, table: Table, condition: ColumnElement[bool], columns: Sequence[ColumnElement[Any]]
 ) -> Select[Any]:
     """The rows of ``table`` that belong to each row of ``given``, looked up one by one by the index for ``condition``.
 

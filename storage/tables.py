@@ -49,6 +49,7 @@ accounts = Table(
     Column("enabled", Boolean, nullable=False, server_default=text("true")),
     Column("created_at", Micros, nullable=False),
     Column("disable_at", Micros),
+    Column("catalogued", Boolean, nullable=False, server_default=text("false")),
 )
 
 api_keys = Table(
@@ -77,6 +78,7 @@ channels = Table(
     Column("settings", JSON, nullable=False),
     Column("created_at", Micros, nullable=False),
     Column("mapped_at", Micros, nullable=False, server_default=text("0")),
+    Column("sku_mapped", Boolean, nullable=False, server_default=text("false")),
     UniqueConstraint("account_id", "code"),
 )
 

@@ -26,7 +26,7 @@ MANIFEST = ConnectorManifest(
         "product_export": _FROM_AN_HOUR,
     },
     webhooks=("push_orders",),
-    mappings=("carrier",),
+    mappings=("sku", "carrier"),
     api_versions=("2.7.0", "2.6.1"),
 )
 """Whole reads of stock and products run hourly at most: each call is metered and billed (facts, section 9).
