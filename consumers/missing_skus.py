@@ -13,7 +13,7 @@ from domain.outcomes import Park, Skipped
 MOST_NAMED = 10
 JUST_MADE = timedelta(minutes=5)
 AGAIN_SECONDS = 60.0
-"""A connector may know the shop's stock as it was a minute ago: a SKU that was seen there lately is looked for again."""
+"""A connector may know a shop's stock as it was a minute ago: a SKU that was seen there lately is looked for again."""
 
 
 @dataclass(frozen=True, slots=True)

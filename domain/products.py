@@ -6,7 +6,6 @@ one variant.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 LONGEST_SKU = 120
 """Characters of a SKU; the columns that hold one are as wide."""
 
@@ -170,8 +168,8 @@ def split_duplicates(products: Sequence[Product], held: Mapping[str, str] | None
 
 
 def is_usable(sku: str) -> bool:
-    """Whether a SKU can be kept: neither empty nor too long, and storable as text."""
-    return bool(sku.strip()) and len(sku) <= LONGEST_SKU and not _NO_TEXT.search(sku)
+    """Whether a SKU of an event can be kept: neither empty nor too long."""
+    return bool(sku.strip()) and len(sku) <= LONGEST_SKU
 
 
 def is_same(document: Mapping[str, Any], other: Mapping[str, Any] | None) -> bool:

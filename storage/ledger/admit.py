@@ -71,7 +71,7 @@ def admit(
     """
     made = prepared or prepare(connection, directory, batch, now)
     events = [entry for entry in made.checked if isinstance(entry, Event)]
-    lined = _line_up(connection, events, made, now, hands)
+    lined = _line_up(connection, directory, events, made, now, hands)
     fresh = [event for event in events if event.admission is None]
     for event in fresh:
         event.admission = Admission(event.row["id"], jobs=tuple(lined.jobs.get(event.row["id"], ())))
@@ -82,7 +82,9 @@ def admit(
     return TakenIn(answers, _in_hand(connection, lined, fresh, now))
 
 
-def _line_up(connection: Connection, events: Sequence[Event], made: Prepared, now: int, hands: Hands) -> Lined:
+def _line_up(
+    connection: Connection, directory: Directory, events: Sequence[Event], made: Prepared, now: int, hands: Hands
+) -> Lined:
     """Store the messages that are new and their deliveries; what else came gets its answer."""
     newcomers = made.newcomers
     everybody = [newcomer for each in newcomers.values() for newcomer in each]
@@ -95,7 +97,8 @@ def _line_up(connection: Connection, events: Sequence[Event], made: Prepared, no
     store_messages(connection, events, made.messages)
     fresh = [event for event in events if event.admission is None]
     remember_levels(connection, _newest_levels(fresh))
-    remember_products(connection, _products(fresh), now)
+    if remember_products(connection, _products(fresh), now):
+        directory.forget()
     return line_up(connection, [each for event in fresh for each in newcomers[event.row["id"]]], now, hands)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, Insert, bindparam, update
 
@@ -13,27 +14,27 @@ from storage.product_tables import catalogue_skus
 from storage.tables import accounts
 
 
-def _once(statement: object) -> Insert:
-    kept: Insert = statement.on_conflict_do_nothing()  # type: ignore[attr-defined]
+def _once(statement: Any) -> Insert:
+    kept: Insert = statement.on_conflict_do_nothing()
     return kept
 
 
 _ADD = BulkInsert(catalogue_skus, ("account_id", "sku", "added_at"), _once)
 
 
-def remember_products(connection: Connection, events: Iterable[tuple[Event, dict[str, object]]], now: int) -> None:
-    """Put the SKUs of these events' products into the catalogues of their accounts.
+def remember_products(connection: Connection, events: Iterable[tuple[Event, dict[str, Any]]], now: int) -> bool:
+    """Put the SKUs of these events' products into the catalogues of their accounts; whether that began one.
 
     This is done when the event is admitted: what the OMS told of exists there, whatever becomes of it in the shops.
     """
     found = {(event.row["account_id"], sku) for event, product in events for sku in named_skus(product)}
     if not found:
-        return
+        return False
     rows = [{"account_id": account, "sku": sku, "added_at": now} for account, sku in sorted(found)]
     _ADD.run(connection, rows)
     begun = sorted({account for account, _ in found})
     first = accounts.c.id.in_(begun) & accounts.c.catalogued.is_(False)
-    connection.execute(update(accounts).where(first).values(catalogued=True))
+    return bool(connection.execute(update(accounts).where(first).values(catalogued=True)).rowcount)
 
 
 def in_catalogue(connection: Connection, account_id: str, skus: Sequence[str]) -> frozenset[str]:
