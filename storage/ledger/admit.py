@@ -16,7 +16,7 @@ from domain.moments import from_micros, to_micros
 from domain.stock import StockLevel, is_newer
 from storage.directory import Directory, Snapshot
 from storage.ledger.entry import ENTER, Entry, can_enter
-from storage.ledger.event_rows import message_row, newcomers_of
+from storage.ledger.event_rows import REMEMBERED, message_row, newcomers_of
 from storage.ledger.identity import Event, encoded, mark_copies, store_messages
 from storage.ledger.in_hand import claims_of
 from storage.ledger.lines import NOBODY, Lined, Newcomer, line_up
@@ -88,7 +88,7 @@ def _line_up(
     """Store the messages that are new and their deliveries; what else came gets its answer."""
     newcomers = made.newcomers
     everybody = [newcomer for each in newcomers.values() for newcomer in each]
-    remembered = any(isinstance(event.incoming.payload, StockChanged | ProductChanged) for event in events)
+    remembered = any(isinstance(event.incoming.payload, REMEMBERED) for event in events)
     if connection.dialect.name == "postgresql" and events and not remembered and can_enter(everybody):
         entry = Entry(everybody, now, hands)
         stored, lined = entry.read(connection.exec_driver_sql(ENTER, entry.values(made.messages)))

@@ -61,7 +61,7 @@ def test_a_second_way_out_of_one_code_is_refused_with_the_question(place: Place)
 def test_what_the_platform_has_no_mappings_of_is_refused_with_what_it_has(place: Place) -> None:
     for command in (["list"], ["export"]):
         result = place.run("mappings", *command, "acme/bright-main", "warehouse")
-        assert result.exit_code == 1 and "has no Warehouse mappings; it has: carrier" in result.stderr
+        assert result.exit_code == 1 and "has no Warehouse mappings; it has: sku, carrier" in result.stderr
     assert place.run("mappings", "list", "acme/bright-main", "colour").exit_code == 2
     assert place.run("mappings", "list", "acme/nowhere", "carrier").exit_code == 1
 
