@@ -20,7 +20,7 @@ from storage.gather import Gathered
 from storage.ledger.parcels import parcel_pasts
 from storage.ledger.shop_records import product_documents, seen_products, sku_holders, skus_seen
 from storage.mappings.overview import known_carriers
-from storage.mappings.sku_rows import known_skus
+from storage.mappings.sku_rows import known_skus, question_of
 from storage.sql import chunks
 from storage.tables import channel_stock, cursors, deliveries, orders, shipments, stock_levels
 
@@ -31,6 +31,7 @@ class SqlMemory:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._parcels = Gathered(database, parcel_pasts)
+        self._skus = Gathered(database, known_skus)
         self._carriers: dict[str, tuple[int, KnownCarriers]] = {}
 
     async def order_seen(self, channel_id: str, external_order_id: str) -> datetime | None:
@@ -143,7 +144,7 @@ class SqlMemory:
         """What there is to know of SKUs of a side. Nothing is asked where all are the same on both sides."""
         if not (channel.sku_mapped or channel.catalogued):
             return SAME_SKUS
-        return await self._database.aread(lambda connection: known_skus(connection, channel, side, skus))
+        return await self._skus(question_of(channel, side, skus))
 
 
 def _levels(dialect: str) -> Statement:
