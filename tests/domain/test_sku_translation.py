@@ -26,7 +26,12 @@ NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 def order(*skus: str, quantity: int = 2) -> Order:
     lines = tuple(
         OrderLine(
-            external_line_id=str(at), sku=sku, name=sku, quantity=quantity, unit_price=Decimal(9), total=9 * quantity
+            external_line_id=str(at),
+            sku=sku,
+            name=sku,
+            quantity=quantity,
+            unit_price=Decimal(9),
+            total=Decimal(9 * quantity),
         )
         for at, sku in enumerate(skus, 1)
     )
