@@ -18,7 +18,7 @@ from bench.services import Services, machine, open_services
 from tests.services.process import ServerFailedError
 from tests.services.provide import ServiceMissingError
 
-PARTS = ("one_call", "light", "storm", "ingest", "timers", "journal", "memory", "fairness")
+PARTS = ("one_call", "light", "storm", "ingest", "timers", "journal", "memory", "fairness", "release")
 """Modules of this package, in the order of the table."""
 
 

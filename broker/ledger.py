@@ -14,7 +14,7 @@ from domain.channels import Channel
 from domain.envelope import Envelope
 from domain.errors import InputError
 from domain.events import Payload
-from domain.mappings import KnownCarriers, Missing
+from domain.mappings import KnownCarriers, KnownSkus, Missing, Side
 from domain.outcomes import Counts, Effects
 from domain.products import ProductSeen
 from domain.states import DeliveryState, LaneKind
@@ -270,6 +270,14 @@ class Memory(Protocol):
     async def carriers(self, channel: Channel) -> KnownCarriers:
         """The channel's carrier mappings, as new as ``channel`` is."""
 
+    async def skus(self, channel: Channel, side: Side, skus: Sequence[str] | None) -> KnownSkus:
+        """The channel's SKU mappings that concern these SKUs of a side, all of them where ``skus`` is ``None``; and
+        which of a channel's SKUs stand in the account's catalogue. Costs nothing where there is neither.
+        """
+
+    async def skus_seen(self, channel_id: str, skus: Sequence[str], since: datetime) -> frozenset[str]:
+        """Those of the SKUs that an import saw in the shop, or an export wrote there, since then."""
+
 
 class Ledger(Protocol):
     """The durable record. Every method is one transaction and durable when it returns.
@@ -310,6 +318,9 @@ class Ledger(Protocol):
 
         ``alone`` says that no other process can be alive on this database: then every worker is gone.
         """
+
+    async def release_found(self) -> int:
+        """Let go what waits for SKUs that stand in the catalogue, or in the shop, by now; how many deliveries."""
 
     async def disown(self, worker: str, in_hand: Mapping[str, int]) -> int:
         """Free the lanes a worker holds without knowing: all but those ``in_hand`` (lane to token); how many.

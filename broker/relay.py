@@ -214,10 +214,11 @@ class Relay:
             )
 
     async def _recover(self) -> bool:
-        """Free the lanes of the dead."""
+        """Free the lanes of the dead, and what waits for SKUs that turned up."""
         freed = await self._ledger.rescue()
         if freed:
             log.warning("lanes_rescued", count=freed)
+        if freed + await self._ledger.release_found():
             self._bell.ring()
         return False
 

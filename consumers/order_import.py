@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from broker.handling import Run
+from consumers.missing_skus import held_up
 from domain.errors import ShopRejected
 from domain.events import ChannelOrder, Tick
+from domain.mappings import Side
 from domain.moments import iso
 from domain.orders import Order, OrderRecord
 from domain.outcomes import Announcement, Counts, CursorMoved, Done, Effects, FollowUp, Outcome, Skipped
+from domain.sku_translation import order_to_oms
 
 
 async def order_import(run: Run) -> Outcome:
@@ -61,10 +64,16 @@ async def _import_one(run: Run) -> Outcome:
     if seen is not None and payload.updated_at is not None and payload.updated_at <= seen:
         return _unchanged(payload.external_order_id, seen, read=0)
     order = _pushed(run, payload) or (await run.shop.read_order(payload.external_order_id))[0]
+    if seen is not None and order.updated_at < seen:
+        return _unchanged(order.external_order_id, seen, read=1)
+    skus = await run.memory.skus(run.channel, Side.CHANNEL, [line.sku for line in order.lines])
+    order, missing = order_to_oms(order, skus)
+    if missing:
+        return await held_up(run, f"Order {order.external_order_id}", missing)
     document = order.model_dump(mode="json")
     initial = run.channel.settings.initial_order_status
     told = {**document, "status": str(initial)} if seen is None and initial else document
-    if seen is not None and (order.updated_at < seen or await _is_recorded(run, order, seen, document)):
+    if seen is not None and await _is_recorded(run, order, seen, document):
         return _unchanged(order.external_order_id, seen, read=1)
     return Done(
         f"Order {order.external_order_id} ({order.status}) imported with {len(order.lines)} lines.",

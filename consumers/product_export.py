@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from broker.handling import Run
+from consumers.missing_skus import held_up
 from domain.errors import ShopRejected
 from domain.events import ProductChanged, Tick
+from domain.mappings import Side
 from domain.outcomes import Counts, Done, Effects, Outcome, Skipped
 from domain.product_changes import changed_product
 from domain.products import Product, ProductLink, SavedProduct
+from domain.sku_translation import product_to_channel
 
 
 async def product_export(run: Run) -> Outcome:
@@ -24,6 +27,10 @@ async def product_export(run: Run) -> Outcome:
         )
     assert isinstance(payload, ProductChanged)
     product = changed_product(payload.product, run.item.delivery.event_time)
+    skus = await run.memory.skus(run.channel, Side.OMS, [product.sku, *product.skus])
+    product, missing = product_to_channel(product, skus)
+    if missing:
+        return await held_up(run, f"Product {product.sku}", missing)
     saved = await _save(run, product)
     link = (ProductLink(saved.external_id, product.skus),)
     if saved.created:

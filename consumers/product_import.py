@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from broker.handling import Run
 from domain.errors import ShopRejected
 from domain.events import REMAINDER
+from domain.mappings import Side
 from domain.moments import iso
 from domain.outcomes import Announcement, Counts, CursorMoved, Done, Effects, FollowUp, Outcome
 from domain.products import (
@@ -22,6 +23,7 @@ from domain.products import (
     split_duplicates,
     split_unusable,
 )
+from domain.sku_translation import product_to_oms
 
 JOB = "product_import"
 MOST_PER_RUN = 200
@@ -120,13 +122,15 @@ async def _effects(run: Run, read: _Read, began: datetime) -> tuple[Effects, lis
     holders = await run.memory.sku_holders(run.channel.id, _skus(usable))
     kept, duplicates = split_duplicates(usable, holders)
     known = await run.memory.product_documents(run.channel.id, [each.external_id for each in kept])
+    skus = await run.memory.skus(run.channel, Side.CHANNEL, [*_skus(kept), *(each.sku for each in kept)])
     records: list[ProductRecord] = []
     announcements: list[Announcement] = []
     for product in kept:
-        document = product.model_dump(mode="json")
+        told = product_to_oms(product, skus)
+        document = told.model_dump(mode="json")
         records.append(ProductRecord(product.external_id, product.updated_at, began, document, product.skus))
         if not is_same(document, known.get(product.external_id)):
-            announcements.append(Announcement("product.imported", document, product.sku or product.external_id))
+            announcements.append(Announcement("product.imported", document, told.sku or told.external_id))
     created = len(kept) - len(known)
     counts = Counts(
         read=len(read.products),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from broker.handling import Run
-from domain.errors import ShopRejected
+from consumers.missing_skus import held_up
+from domain.errors import InputError, ShopRejected
 from domain.events import ShipmentCreated, ShipmentLine
-from domain.mappings import CarrierCode
+from domain.mappings import CarrierCode, Side
 from domain.outcomes import Counts, Done, Effects, Outcome, Park, Skipped
 from domain.shipments import Parcel, ParcelLine, SentShipment, ShopShipment, same_contents
+from domain.sku_translation import LineOfOrder, lines_of, order_to_oms, shared_out
 
 
 async def shipment_export(run: Run) -> Outcome:
@@ -28,6 +30,8 @@ async def shipment_export(run: Run) -> Outcome:
     if past.sent_as is not None:
         return Skipped(f"Shipment {payload.shipment_id} is already in the shop as {past.sent_as}.", "already_sent")
     lines = await _line_ids(run, payload)
+    if isinstance(lines, Park | Skipped):
+        return lines
     method = await _method(run, payload)
     if isinstance(method, Park | Skipped):
         return method
@@ -98,35 +102,50 @@ async def _sent_before(run: Run, parcel: Parcel) -> ShopShipment | None:
     return None
 
 
-async def _line_ids(run: Run, payload: ShipmentCreated) -> tuple[ParcelLine, ...]:
-    """The shop's line ids: as given, or by SKU from the recorded order, or from the shop when we have no record."""
-    if all(line.external_line_id for line in payload.lines):
+async def _line_ids(run: Run, payload: ShipmentCreated) -> tuple[ParcelLine, ...] | Park | Skipped:
+    """What is in the parcel, by the shop's line ids and in its units: from the recorded order, which holds what the OMS
+    was told, or from the shop when we have no record.
+
+    Lines that are named by their ids need neither where the channel never had SKU mappings.
+    """
+    named = all(line.external_line_id for line in payload.lines)
+    if named and not run.channel.sku_mapped:
         return tuple(ParcelLine(line.external_line_id or "", line.quantity) for line in payload.lines)
     document = await run.memory.order_document(run.channel.id, payload.external_order_id)
-    by_sku = _skus(document) if document else {}
-    if any(line.external_line_id is None and line.sku not in by_sku for line in payload.lines):
+    ordered = lines_of(document or {})
+    if not all(_lines_meant(line, ordered) for line in payload.lines):
         order, _ = await run.shop.read_order(payload.external_order_id)
-        by_sku = {line.sku: line.external_line_id for line in order.lines}
-    return tuple(ParcelLine(_line_id(line, by_sku, payload), line.quantity) for line in payload.lines)
+        skus = await run.memory.skus(run.channel, Side.CHANNEL, [line.sku for line in order.lines])
+        order, missing = order_to_oms(order, skus)
+        ordered = lines_of(order.model_dump(mode="json"))
+        if missing and not all(_lines_meant(line, ordered) for line in payload.lines):
+            return await held_up(run, f"Shipment {payload.shipment_id} of order {payload.external_order_id}", missing)
+    return tuple(part for line in payload.lines for part in _parts(line, ordered, payload))
 
 
-def _skus(document: Mapping[str, object]) -> dict[str, str]:
-    lines = document.get("lines")
-    return {line["sku"]: line["external_line_id"] for line in lines} if isinstance(lines, list) else {}
-
-
-def _line_id(line: ShipmentLine, by_sku: Mapping[str, str], payload: ShipmentCreated) -> str:
+def _lines_meant(line: ShipmentLine, ordered: Sequence[LineOfOrder]) -> list[LineOfOrder]:
+    """The order's lines that a line of the parcel names."""
     if line.external_line_id:
-        return line.external_line_id
-    try:
-        return by_sku[line.sku or ""]
-    except KeyError:
+        return [each for each in ordered if each.external_line_id == line.external_line_id]
+    return [each for each in ordered if each.sku == line.sku]
+
+
+def _parts(line: ShipmentLine, ordered: Sequence[LineOfOrder], payload: ShipmentCreated) -> list[ParcelLine]:
+    found = _lines_meant(line, ordered)
+    if not found and line.external_line_id:
+        return [ParcelLine(line.external_line_id, line.quantity)]
+    if not found:
         raise ShopRejected(
             f"Order {payload.external_order_id} has no line with SKU {line.sku!r}; shipment {payload.shipment_id} "
             f"was not sent. "
             "Correct the shipment in the OMS.",
             code="sku_not_in_order",
-        ) from None
+        )
+    try:
+        return [ParcelLine(name, quantity) for name, quantity in shared_out(found, line.quantity)]
+    except InputError as error:
+        about = f"Shipment {payload.shipment_id} of order {payload.external_order_id} was not sent"
+        raise InputError(f"{about}: {error.sentence}", code=error.code) from None
 
 
 def _carrier(payload: ShipmentCreated) -> str:

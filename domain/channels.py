@@ -30,9 +30,12 @@ class StockMode(StrEnum):
 class ChannelSettings(BaseModel):
     """What an operator sets on a channel. Unknown members are refused.
 
-    ``calls_per_second`` and ``burst`` limit outbound calls over all processes together. ``pii_retention_days`` is the
+    ``pii_retention_days`` is the
     *PII retention threshold*, ``None`` keeps; ``initial_order_status`` is what the OMS is told of an order that is new,
     ``None`` for the shop's own; ``stock_warehouses`` are those whose stock the channel sells, none for all.
+    ``unmapped_sku`` says what becomes of a channel's SKU that has no mapping and is not in the account's catalogue: its
+    order waits for a mapping, or it counts as the same in the OMS. ``calls_per_second`` and ``burst`` limit outbound
+    calls over all processes together.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +48,7 @@ class ChannelSettings(BaseModel):
     stock_cap: int | None = Field(default=None, ge=0)
     timezone: str = "UTC"
     unmapped_carrier: Literal["warn", "stop"] = "warn"
+    unmapped_sku: Literal["stop", "identity"] = "stop"
     calls_per_second: float = Field(default=10.0, gt=0, le=10_000)
     burst: int = Field(default=20, ge=1, le=10_000)
     import_overlap_seconds: int = Field(default=300, ge=0)
@@ -115,8 +119,9 @@ class Channel:
     """One connection to one shop of one account; ``code`` is unique in its account, ``domain`` everywhere.
 
     ``fault`` says what keeps it from working at all (a token that no key opens); empty when nothing does.
-    ``mapped_at`` is when its mappings were changed last, 0 for never. ``product_source`` is the *Master Product Source*
-    of its account, as :mod:`domain.product_source` has it.
+    ``product_source`` is the *Master Product Source* of its account, as :mod:`domain.product_source` has it.
+    ``mapped_at`` is when its mappings were changed last, 0 for never; ``sku_mapped`` whether it ever had SKU mappings.
+    ``catalogued`` is whether its account has a catalogue (see docs/decisions/011).
     """
 
     id: str
@@ -132,6 +137,8 @@ class Channel:
     fault: str = ""
     mapped_at: int = 0
     product_source: str = OMS
+    sku_mapped: bool = False
+    catalogued: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +147,7 @@ class Account:
 
     ``enabled`` tells how it stood when it was read; ``disable_at`` is the set time at which it stops, or stopped.
     ``product_source`` is its *Master Product Source*, a channel by its id (:mod:`domain.product_source`).
+    ``catalogued`` is whether the OMS told of any product.
     """
 
     id: str
@@ -150,6 +158,7 @@ class Account:
     enabled: bool
     disable_at: datetime | None = None
     product_source: str = OMS
+    catalogued: bool = False
 
 
 @dataclass(frozen=True, slots=True)

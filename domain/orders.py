@@ -51,7 +51,12 @@ class Address(_Document):
 
 
 class OrderLine(_Document):
-    """One ordered item. ``shippable`` is false for what needs no parcel (gift certificates)."""
+    """One ordered item. ``shippable`` is false for what needs no parcel (gift certificates).
+
+    ``sku`` and ``quantity`` are the OMS's. Where the channel calls it otherwise, ``channel_sku`` is what stands in the
+    shop: one unit of it is ``multiplier`` units of ``sku``. ``unit_price`` is of one unit of ``sku``, and rounded to
+    six decimals where a multiplier divides it; ``total`` is exact.
+    """
 
     external_line_id: str
     sku: str
@@ -60,6 +65,8 @@ class OrderLine(_Document):
     unit_price: Decimal
     total: Decimal
     shippable: bool = True
+    channel_sku: str | None = None
+    multiplier: int = 1
 
 
 class Adjustment(_Document):

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from domain.envelope import explain
 from domain.errors import InputError
-from domain.products import Product, Variant, split_duplicates, split_unusable
+from domain.products import Product, Variant, is_usable, split_duplicates, split_unusable
 
-_OF_ITS_VARIANT = frozenset(Variant.model_fields) - {"options"}
+_OF_ITS_VARIANT = frozenset(Variant.model_fields) - {"options", "channel_sku", "multiplier"}
 _NOT_ITS_OWN = {"external_id"}
 """A shop's product id means nothing in another shop."""
 
@@ -40,6 +40,16 @@ def changed_product(document: Mapping[str, Any], at: datetime) -> Product:
     if (fault := _fault(product)) is not None:
         raise _invalid(document, fault)
     return product
+
+
+def named_skus(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """All usable SKUs that a product of the OMS names, its own and those of its variants, each once; the rest of the
+    document may be wrong.
+    """
+    variants = document.get("variants")
+    parts = [document, *(variants if isinstance(variants, list) else ())]
+    named = [part.get("sku") for part in parts if isinstance(part, Mapping)]
+    return tuple(dict.fromkeys(sku for sku in named if isinstance(sku, str) and is_usable(sku)))
 
 
 def _invalid(document: Mapping[str, Any], fault: str) -> InputError:

@@ -26,6 +26,9 @@ class _Document(BaseModel):
 class Variant(_Document):
     """What is sold: one value of each option, with a SKU of its own. The price is in the shop's currency if none is
     named; ``None`` is what nobody said.
+
+    Where a channel calls it otherwise than the OMS, ``channel_sku`` is its name there: one unit of it is ``multiplier``
+    units of ``sku``. Price and measures are of one unit of the channel.
     """
 
     sku: str
@@ -36,6 +39,8 @@ class Variant(_Document):
     length_mm: Decimal | None = None
     width_mm: Decimal | None = None
     height_mm: Decimal | None = None
+    channel_sku: str | None = None
+    multiplier: int = 1
 
 
 class Product(_Document):
@@ -160,6 +165,11 @@ def split_duplicates(products: Sequence[Product], held: Mapping[str, str] | None
         for sku, places in stands.items()
         if len(places) > 1
     ]
+
+
+def is_usable(sku: str) -> bool:
+    """Whether a SKU of an event can be kept: neither empty nor too long."""
+    return bool(sku.strip()) and len(sku) <= LONGEST_SKU
 
 
 def is_same(document: Mapping[str, Any], other: Mapping[str, Any] | None) -> bool:

@@ -97,6 +97,11 @@ _FIELDS = (
         choices=(("warn", "Warn and go on"), ("stop", "Stop until it is mapped")),
     ),
     SettingField(
+        "unmapped_sku", "Unmapped SKU", _ADVANCED, _ORDERS, "choice",
+        "What happens to an order with a SKU that has no mapping and is not in the catalogue.",
+        choices=(("stop", "Stop until it is mapped"), ("identity", "Take it as the same SKU of the OMS")),
+    ),
+    SettingField(
         "import_overlap_seconds", "Import overlap", _ADVANCED, _ORDERS, "whole",
         "Seconds before the last successful import from which the next one reads again.", least=0,
     ),

@@ -49,6 +49,9 @@ class SeenStock:
 class StockImported(BaseModel):
     """``stock.imported``: a shop shows another quantity of a SKU than was known. ``previous`` is what it confirmed or
     showed before; ``None`` the first time.
+
+    Where the channel calls it otherwise, ``channel_sku`` is its own name: one unit of it is ``multiplier`` units of
+    ``sku``, in which both quantities are. Several channel SKUs of one SKU are told one by one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -57,6 +60,8 @@ class StockImported(BaseModel):
     quantity: int
     previous: int | None
     seen_at: datetime
+    channel_sku: str | None = None
+    multiplier: int = 1
 
 
 def is_newer(candidate: tuple[int | None, int], known: tuple[int | None, int]) -> bool:
@@ -69,9 +74,11 @@ def is_newer(candidate: tuple[int | None, int], known: tuple[int | None, int]) -
     return candidate[1] > known[1]
 
 
-def available(levels: Iterable[StockLevel], *, buffer: int = 0, cap: int | None = None) -> int:
-    """What a shop may sell: total - allocated over all ``levels``, less ``buffer``, from 0 to ``cap``."""
-    quantity = sum(level.total - level.allocated for level in levels) - buffer
-    if cap is not None:
-        quantity = min(quantity, cap)
-    return max(quantity, 0)
+def available(levels: Iterable[StockLevel], *, buffer: int = 0, cap: int | None = None, multiplier: int = 1) -> int:
+    """What a shop may sell: total - allocated over all ``levels``, less ``buffer``, from 0 to ``cap``.
+
+    Where one unit of the shop's SKU is ``multiplier`` units of the OMS, only whole ones count; ``buffer`` is in units
+    of the OMS, ``cap`` in those of the shop.
+    """
+    quantity = max(sum(level.total - level.allocated for level in levels) - buffer, 0) // multiplier
+    return quantity if cap is None else min(quantity, cap)

@@ -264,7 +264,7 @@ class Directory:
         return row, account, self._channel(account, row[_OWN:])
 
     def _channel(self, account: Account, row: _Row) -> Channel:
-        channel_id, code, name, platform, domain, sealed, enabled, settings, mapped_at = row
+        channel_id, code, name, platform, domain, sealed, enabled, settings, mapped_at, sku_mapped = row
         token, fault = self._token(sealed, channel_id, domain)
         return Channel(
             id=channel_id,
@@ -280,6 +280,8 @@ class Directory:
             fault=fault,
             mapped_at=mapped_at,
             product_source=account.product_source,
+            sku_mapped=bool(sku_mapped),
+            catalogued=account.catalogued,
         )
 
     def _token(self, sealed: str, channel_id: str, domain: str) -> tuple[SecretStr, str]:
@@ -291,6 +293,6 @@ class Directory:
 
 
 def _account(row: _Row) -> Account:
-    account_id, organization_id, code, name, timezone, enabled, disable_at, source = row[:_OWN]
+    account_id, organization_id, code, name, timezone, enabled, disable_at, source, catalogued = row[:_OWN]
     stops = from_micros(disable_at) if disable_at is not None else None
-    return Account(account_id, organization_id, code, name, timezone, bool(enabled), stops, source)
+    return Account(account_id, organization_id, code, name, timezone, bool(enabled), stops, source, bool(catalogued))

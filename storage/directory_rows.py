@@ -11,11 +11,12 @@ from storage.tables import accounts, channels
 
 ACCOUNT_COLUMNS = (
     accounts.c.id, accounts.c.organization_id, accounts.c.code, accounts.c.name, accounts.c.timezone,
-    accounts.c.enabled, accounts.c.disable_at, accounts.c.product_source,
+    accounts.c.enabled, accounts.c.disable_at, accounts.c.product_source, accounts.c.catalogued,
 )  # fmt: skip
 CHANNEL_COLUMNS = (
     channels.c.id, channels.c.code, channels.c.name, channels.c.platform, channels.c.domain, channels.c.token,
     channels.c.enabled, cast(channels.c.settings, Text), channels.c.mapped_at,
+    channels.c.sku_mapped,
 )  # fmt: skip
 """Those that stand after :data:`ACCOUNT_COLUMNS` in each row."""
 _LIVES = channels.c.deleted_at.is_(None)

@@ -36,6 +36,13 @@ mapping_tasks = Table(
     Column("answered_at", Micros),
     Column("actor", String(64), nullable=False, server_default=text("''")),
     UniqueConstraint("channel_id", "kind", "side", "code"),
+    Index(
+        "ix_mapping_tasks_open",
+        "kind",
+        "channel_id",
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
 )
 
 mapping_waits = Table(

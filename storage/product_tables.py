@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Index, Table
+from sqlalchemy import JSON, Column, Index, Table, text
 
 from storage.metadata import metadata
 from storage.tables import Id, Micros, key_text
@@ -24,5 +24,16 @@ product_skus = Table(
     Column("channel_id", Id, primary_key=True),
     Column("sku", key_text(120), primary_key=True),
     Column("external_id", key_text(100), nullable=False),
+    Column("seen_at", Micros, nullable=False, server_default=text("0")),
     Index("ix_product_skus_product", "channel_id", "external_id"),
 )
+"""``seen_at`` is when an import saw the SKU in the shop, or an export wrote it there, for the last time."""
+
+catalogue_skus = Table(
+    "catalogue_skus",
+    metadata,
+    Column("account_id", Id, primary_key=True),
+    Column("sku", key_text(120), primary_key=True),
+    Column("added_at", Micros, nullable=False),
+)
+"""The SKUs of the products that the OMS told of."""

@@ -50,6 +50,7 @@ accounts = Table(
     Column("created_at", Micros, nullable=False),
     Column("disable_at", Micros),
     Column("product_source", key_text(36), nullable=False, server_default=text("'oms'")),
+    Column("catalogued", Boolean, nullable=False, server_default=text("false")),
 )
 
 api_keys = Table(
@@ -80,6 +81,7 @@ channels = Table(
     Column("created_at", Micros, nullable=False),
     Column("mapped_at", Micros, nullable=False, server_default=text("0")),
     Column("deleted_at", Micros),
+    Column("sku_mapped", Boolean, nullable=False, server_default=text("false")),
     UniqueConstraint("account_id", "code"),
     Index(
         "ix_channels_living",

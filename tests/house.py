@@ -40,7 +40,7 @@ from domain.channels import ChannelSettings
 from domain.envelope import Envelope
 from domain.events import payload_of
 from domain.ids import new_id
-from domain.mappings import CarrierCode, CarrierMapping
+from domain.mappings import CarrierCode, CarrierMapping, SkuMapping
 from domain.outcomes import Done
 from domain.settings import Changes
 from domain.synclog import Trigger
@@ -124,6 +124,21 @@ class SmallHouse:
             row = CarrierMapping(method, "", oms.carrier, oms.service)
             released += (await self.mappings.save("acme", code, row, "tester")).deliveries
         return released
+
+    async def map_skus(self, oms: Mapping[str, str | tuple[str, int]], code: str = "main") -> int:
+        """Map SKUs of the channel to those of the OMS, some with a multiplier; how many deliveries that let go."""
+        released = 0
+        for channel_sku, found in oms.items():
+            row = SkuMapping(channel_sku, *((found,) if isinstance(found, str) else found))
+            released += (await self.mappings.save("acme", code, row, "tester")).deliveries
+        return released
+
+    async def product_event(self, *skus: str, **more: Any) -> str:
+        """Products of the OMS, each with one SKU; the id of the last message."""
+        return [
+            await self.event("product.changed", {"product": {"sku": sku, "name": sku, "price": "9.50", **more}})
+            for sku in skus
+        ][-1]
 
     async def event(self, kind: str, data: Mapping[str, Any], **attributes: Any) -> str:
         """Admit an event for channel ``main`` (or another ``channel``); the message id."""

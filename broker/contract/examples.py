@@ -131,6 +131,7 @@ def _order() -> Order:
                 quantity=2,
                 unit_price=Decimal("19.25"),
                 total=Decimal("38.50"),
+                channel_sku="MUG-01-BLUE",
             ),
         ),
         adjustments=(Adjustment(note="Sales tax", amount=Decimal("2.95")),),

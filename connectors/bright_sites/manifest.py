@@ -29,7 +29,7 @@ MANIFEST = ConnectorManifest(
     token="static",  # noqa: S106 - a kind of token, not one
     jobs=_JOBS,
     webhooks=("push_orders",),
-    mappings=("carrier",),
+    mappings=("sku", "carrier"),
     api_versions=_VERSIONS,
     settings=offered(CHANNEL_FIELDS, _JOBS, api_version=_VERSIONS, units_length=["in"], units_weight=["lb"]),
 )

@@ -15,7 +15,7 @@ from domain.mappings.kinds import (
     SheetRow,
     Side,
 )
-from domain.mappings.known import KnownCarriers
+from domain.mappings.known import SAME_SKUS, KnownCarriers, KnownSkus
 from domain.mappings.sheet import (
     MOST_ROWS,
     ROW_TYPES,
@@ -35,6 +35,7 @@ __all__ = [
     "MOST_CHARACTERS",
     "MOST_ROWS",
     "ROW_TYPES",
+    "SAME_SKUS",
     "CarrierCode",
     "CarrierMapping",
     "CarrierMappings",
@@ -44,6 +45,7 @@ __all__ = [
     "ImportMode",
     "ImportPlan",
     "KnownCarriers",
+    "KnownSkus",
     "MappingKind",
     "MappingRow",
     "Missing",

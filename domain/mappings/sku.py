@@ -86,7 +86,7 @@ class ResolvedSku:
 
 
 class SkuMappings:
-    """The SKU mappings of one channel, indexed once for both ways.
+    """The SKU mappings of one channel, indexed once for both ways; false where there are none.
 
     Raises InputError where two rows map the same channel SKU.
     """
@@ -99,6 +99,9 @@ class SkuMappings:
         for row in sorted(kept, key=lambda row: row.channel_sku):
             outward.setdefault(row.oms_sku, []).append(ChannelSku(row.channel_sku, row.multiplier))
         self._by_oms_sku = {oms_sku: tuple(skus) for oms_sku, skus in outward.items()}
+
+    def __bool__(self) -> bool:
+        return bool(self._by_channel_sku)
 
     def to_oms(self, channel_sku: str, quantity: int) -> tuple[str, int] | None:
         """The mapped OMS SKU and the quantity in its units; ``None`` where no row maps the SKU."""

@@ -11,18 +11,19 @@ from sqlalchemy import Connection, select
 from broker.ledger import Admission, Claim, Hands, Incoming, ParcelPast, Rejection, TakenIn
 from domain.channels import Channel
 from domain.errors import InputError, UnknownName
-from domain.events import StockChanged
+from domain.events import ProductChanged, StockChanged
 from domain.moments import from_micros, to_micros
 from domain.stock import StockLevel, is_newer
 from storage.directory import Directory, Snapshot
 from storage.ledger.entry import ENTER, Entry, can_enter
-from storage.ledger.event_rows import message_row, newcomers_of
+from storage.ledger.event_rows import REMEMBERED, message_row, newcomers_of
 from storage.ledger.identity import Event, encoded, mark_copies, store_messages
 from storage.ledger.in_hand import claims_of
 from storage.ledger.lines import NOBODY, Lined, Newcomer, line_up
 from storage.ledger.parcels import parcel_pasts
 from storage.ledger.records import remember_levels
 from storage.ledger.rejections import file_rejections
+from storage.mappings.catalogue import remember_products
 from storage.tables import orders
 
 
@@ -70,7 +71,7 @@ def admit(
     """
     made = prepared or prepare(connection, directory, batch, now)
     events = [entry for entry in made.checked if isinstance(entry, Event)]
-    lined = _line_up(connection, events, made, now, hands)
+    lined = _line_up(connection, directory, events, made, now, hands)
     fresh = [event for event in events if event.admission is None]
     for event in fresh:
         event.admission = Admission(event.row["id"], jobs=tuple(lined.jobs.get(event.row["id"], ())))
@@ -81,12 +82,14 @@ def admit(
     return TakenIn(answers, _in_hand(connection, lined, fresh, now))
 
 
-def _line_up(connection: Connection, events: Sequence[Event], made: Prepared, now: int, hands: Hands) -> Lined:
+def _line_up(
+    connection: Connection, directory: Directory, events: Sequence[Event], made: Prepared, now: int, hands: Hands
+) -> Lined:
     """Store the messages that are new and their deliveries; what else came gets its answer."""
     newcomers = made.newcomers
     everybody = [newcomer for each in newcomers.values() for newcomer in each]
-    leveled = any(isinstance(event.incoming.payload, StockChanged) for event in events)
-    if connection.dialect.name == "postgresql" and events and not leveled and can_enter(everybody):
+    remembered = any(isinstance(event.incoming.payload, REMEMBERED) for event in events)
+    if connection.dialect.name == "postgresql" and events and not remembered and can_enter(everybody):
         entry = Entry(everybody, now, hands)
         stored, lined = entry.read(connection.exec_driver_sql(ENTER, entry.values(made.messages)))
         mark_copies(connection, events, stored)
@@ -94,6 +97,8 @@ def _line_up(connection: Connection, events: Sequence[Event], made: Prepared, no
     store_messages(connection, events, made.messages)
     fresh = [event for event in events if event.admission is None]
     remember_levels(connection, _newest_levels(fresh))
+    if remember_products(connection, _products(fresh), now):
+        directory.forget()
     return line_up(connection, [each for event in fresh for each in newcomers[event.row["id"]]], now, hands)
 
 
@@ -111,6 +116,11 @@ def _pasts(connection: Connection, lined: Lined) -> Mapping[str, ParcelPast]:
     asked = {lane: first.parcel for lane, first in lined.in_hand.items() if first.parcel is not None}
     known = parcel_pasts(connection, list(set(asked.values()))) if asked else {}
     return {lane: known[parcel] for lane, parcel in asked.items()}
+
+
+def _products(events: Sequence[Event]) -> list[tuple[Event, dict[str, Any]]]:
+    payloads = ((event, event.incoming.payload) for event in events)
+    return [(event, payload.product) for event, payload in payloads if isinstance(payload, ProductChanged)]
 
 
 def _newest_levels(events: Sequence[Event]) -> list[tuple[str, StockLevel]]:

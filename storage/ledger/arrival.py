@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from broker.ledger import Admission, Hands, Incoming, TakenIn
-from domain.events import StockChanged
 from storage.directory import Directory
 from storage.ledger.entry import Entry, can_enter
-from storage.ledger.event_rows import message_row, newcomers_of
+from storage.ledger.event_rows import REMEMBERED, message_row, newcomers_of
 from storage.ledger.identity import Event, encoded
 from storage.ledger.in_hand import claims_of
 
@@ -38,7 +37,7 @@ class Arrival:
 
 def arrival_of(directory: Directory, incoming: Incoming, now: int, hands: Hands) -> Arrival | None:
     """The arrival of an event; ``None`` when more than a statement may be needed, or its channel is not in memory."""
-    if isinstance(incoming.payload, StockChanged):
+    if isinstance(incoming.payload, REMEMBERED):
         return None
     envelope = incoming.envelope
     channel = directory.at_hand(envelope.account, envelope.channel)

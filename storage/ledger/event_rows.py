@@ -6,7 +6,7 @@ from typing import Any
 
 from broker.ledger import Incoming
 from domain.channels import Channel
-from domain.events import REMAINDER, Payload, ShipmentCreated, StockChanged, Tick, business_key
+from domain.events import REMAINDER, Payload, ProductChanged, ShipmentCreated, StockChanged, Tick, business_key
 from domain.ids import new_id
 from domain.jobs import JobType, Place, jobs_for, place_of
 from domain.moments import to_micros
@@ -16,6 +16,9 @@ from domain.synclog import Trigger
 from storage.ledger.identity import Event, digest_of
 from storage.ledger.lines import PACE, Newcomer
 from storage.ledger.parcels import ParcelKey
+
+REMEMBERED = (StockChanged, ProductChanged)
+"""Payloads of which more is kept when they come in than the message: levels, and the catalogue."""
 
 
 def message_row(incoming: Incoming, account_id: str, now: int) -> dict[str, Any]:

@@ -10,16 +10,17 @@ from sqlalchemy import Connection, bindparam, select
 
 from broker.ledger import ParcelPast
 from domain.channels import Channel
-from domain.mappings import KnownCarriers
-from domain.moments import from_micros
+from domain.mappings import SAME_SKUS, KnownCarriers, KnownSkus, Side
+from domain.moments import from_micros, to_micros
 from domain.products import ProductSeen
 from domain.stock import StockLevel
 from storage.bulk import Fixed, Statement, as_json, looked_up, values_of
 from storage.database import Database
 from storage.gather import Gathered
 from storage.ledger.parcels import parcel_pasts
-from storage.ledger.shop_records import product_documents, seen_products, sku_holders
+from storage.ledger.shop_records import product_documents, seen_products, sku_holders, skus_seen
 from storage.mappings.overview import known_carriers
+from storage.mappings.sku_rows import known_skus, question_of
 from storage.sql import chunks
 from storage.tables import channel_stock, cursors, deliveries, orders, shipments, stock_levels
 
@@ -30,6 +31,7 @@ class SqlMemory:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._parcels = Gathered(database, parcel_pasts)
+        self._skus = Gathered(database, known_skus)
         self._carriers: dict[str, tuple[int, KnownCarriers]] = {}
 
     async def order_seen(self, channel_id: str, external_order_id: str) -> datetime | None:
@@ -118,6 +120,11 @@ class SqlMemory:
         """SKU to the shop's id of the product that has it."""
         return await self._database.aread(lambda connection: sku_holders(connection, channel_id, skus))
 
+    async def skus_seen(self, channel_id: str, skus: Sequence[str], since: datetime) -> frozenset[str]:
+        """Those of the SKUs that were seen in the shop, or written there as products, since then."""
+        at = to_micros(since)
+        return await self._database.aread(lambda connection: skus_seen(connection, channel_id, skus, at))
+
     async def cursor(self, channel_id: str, job_type: str) -> datetime | None:
         """Up to where the last successful import read."""
         query = select(cursors.c.until).where(cursors.c.channel_id == channel_id, cursors.c.job_type == job_type)
@@ -132,6 +139,12 @@ class SqlMemory:
         found = await self._database.aread(lambda connection: known_carriers(connection, channel.id))
         self._carriers[channel.id] = channel.mapped_at, found
         return found
+
+    async def skus(self, channel: Channel, side: Side, skus: Sequence[str] | None) -> KnownSkus:
+        """What there is to know of SKUs of a side. Nothing is asked where all are the same on both sides."""
+        if not (channel.sku_mapped or channel.catalogued):
+            return SAME_SKUS
+        return await self._skus(question_of(channel, side, skus))
 
 
 def _levels(dialect: str) -> Statement:

@@ -20,6 +20,7 @@ from domain.shipments import SentShipment
 from domain.stock import ConfirmedStock, StockLevel
 from storage.bulk import BulkInsert
 from storage.ledger.shop_records import OF_THE_SHOP, remember_shop
+from storage.mapping_tables import mappings
 from storage.sql import chunks
 from storage.tables import (
     call_counts,
@@ -51,7 +52,7 @@ def remember(connection: Connection, told: Sequence[tuple[Channel, Sequence[Reco
         _SHIPMENTS.run(connection, _last_of(rows, ("channel_id", "shipment_id")))
     if rows := found.get(ConfirmedStock):
         _STOCK.run(connection, _last_of(rows, ("channel_id", "sku")))
-    remember_shop(connection, each)
+    remember_shop(connection, each, now)
 
 
 def _record_row(channel: Channel, record: _Plain, now: int) -> dict[str, Any]:
@@ -243,5 +244,9 @@ def doubt(connection: Connection, delivery_ids: Sequence[str]) -> None:
                 whole.add(channel_id)
         for channel_id, skus in doubted.items():
             here = channel_stock.c.channel_id == channel_id
-            which = here if channel_id in whole else here & channel_stock.c.sku.in_(skus)
+            named = select(mappings.c.channel_code).where(
+                mappings.c.channel_id == channel_id, mappings.c.kind == "sku", mappings.c.oms_code.in_(skus)
+            )
+            touched = channel_stock.c.sku.in_(skus) | channel_stock.c.sku.in_(named)
+            which = here if channel_id in whole else here & touched
             connection.execute(delete(channel_stock).where(which))

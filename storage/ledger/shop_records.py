@@ -22,7 +22,7 @@ OF_THE_SHOP = (ProductRecord, ProductLink, SeenStock)
 Row = dict[str, Any]
 
 
-def remember_shop(connection: Connection, told: Iterable[tuple[Channel, Record]]) -> None:
+def remember_shop(connection: Connection, told: Iterable[tuple[Channel, Record]], now: int) -> None:
     """Write the records of the kinds in :data:`OF_THE_SHOP`; older states never overwrite newer ones."""
     documents: dict[tuple[str, str], Row] = {}
     skus: dict[tuple[str, str], Row] = {}
@@ -35,7 +35,7 @@ def remember_shop(connection: Connection, told: Iterable[tuple[Channel, Record]]
             documents[channel.id, record.external_id] = _product_row(channel, record)
         if isinstance(record, ProductRecord | ProductLink):
             for sku in record.skus:
-                row = {"channel_id": channel.id, "sku": sku, "external_id": record.external_id}
+                row = {"channel_id": channel.id, "sku": sku, "external_id": record.external_id, "seen_at": now}
                 skus[channel.id, sku] = row
     if documents:
         _PRODUCTS.run(connection, _in_order(documents))
@@ -110,7 +110,13 @@ def product_documents(connection: Connection, channel_id: str, external_ids: Seq
 
 def sku_holders(connection: Connection, channel_id: str, skus: Sequence[str]) -> dict[str, str]:
     """SKU to the product that has it."""
-    return {sku: name for sku, name in _HOLDERS.run(connection, values=as_json(skus), channel=channel_id)}
+    return {sku: name for sku, name, _ in _HOLDERS.run(connection, values=as_json(skus), channel=channel_id)}
+
+
+def skus_seen(connection: Connection, channel_id: str, skus: Sequence[str], since: int) -> frozenset[str]:
+    """Those of the SKUs that were seen in the shop since then."""
+    found = _HOLDERS.run(connection, values=as_json(skus), channel=channel_id)
+    return frozenset(sku for sku, _, at in found if at >= since)
 
 
 def _seen(dialect: str) -> Statement:
@@ -124,7 +130,8 @@ def _seen(dialect: str) -> Statement:
 def _holders(dialect: str) -> Statement:
     given = values_of(dialect)
     mine = (product_skus.c.channel_id == bindparam("channel")) & (product_skus.c.sku == given.c.value)
-    return looked_up(dialect, given, product_skus, mine, (product_skus.c.sku, product_skus.c.external_id))
+    columns = (product_skus.c.sku, product_skus.c.external_id, product_skus.c.seen_at)
+    return looked_up(dialect, given, product_skus, mine, columns)
 
 
 _SEEN, _HOLDERS = Fixed(_seen), Fixed(_holders)

@@ -32,6 +32,7 @@ from storage.ledger import admit, claim, outward, rescue, settle, swift
 from storage.ledger.arrival import arrival_of
 from storage.ledger.due import due_of_deleted, has_busy_channels, has_several_channels
 from storage.ledger.entry import ENTER
+from storage.mappings import found
 from storage.processes import here
 
 LOOK_SECONDS = 5.0
@@ -101,8 +102,8 @@ class SqlLedger:
             return None
         # It is its own commit.
         crash_point("admit.before_commit")
-        found = await self._database.awrite_directly(ENTER, arrival.values())
-        return arrival.answer(found) if found is not None else None
+        rows = await self._database.awrite_directly(ENTER, arrival.values())
+        return arrival.answer(rows) if rows is not None else None
 
     async def claim(
         self, worker: str, job_types: Sequence[str], most: int, skip: Sequence[str] = (), shares: Shares | None = None
@@ -168,6 +169,13 @@ class SqlLedger:
         now = self._now()
         return await self._database.awrite(lambda connection: rescue.rescue(connection, now, alone=alone))
 
+    async def release_found(self) -> int:
+        """Let go what waits for SKUs that are there by now. Nothing is written while there are none."""
+        if not await self._database.aread(found.found_skus):
+            return 0
+        now = self._now()
+        return await self._database.awrite(lambda connection: found.release_found(connection, now))
+
     async def disown(self, worker: str, in_hand: Mapping[str, int]) -> int:
         """Free the lanes a worker holds without knowing."""
         now = self._now()
@@ -219,6 +227,6 @@ class SqlLedger:
 
     async def channel(self, channel_id: str) -> Channel | None:
         """A channel by id, at most a second old; one that is unknown is looked up anew."""
-        if (found := self._directory.remembered(channel_id)) is not None:
-            return found
+        if (known := self._directory.remembered(channel_id)) is not None:
+            return known
         return await self._database.aread(lambda connection: self._directory.channel(connection, channel_id))

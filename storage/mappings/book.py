@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, or_, select
+from sqlalchemy import Connection, delete, func, or_, select, update
 
 from domain.errors import InputError, UnknownName
 from domain.mappings import (
@@ -28,6 +28,7 @@ from domain.mappings import (
 from storage.mapping_tables import mappings
 from storage.mappings.tasks import answer, hold
 from storage.sql import chunks, replace_all
+from storage.tables import channel_stock, channels
 
 _ESCAPE = "\\"
 
@@ -64,23 +65,26 @@ def save(connection: Connection, channel_id: str, row: MappingRow, actor: str, n
     """
     kind = kind_of(row)
     hold(connection, channel_id, now)
-    others = [each for each in rows_of(connection, channel_id, kind) if each.key != row.key]
+    before = rows_of(connection, channel_id, kind)
+    others = [each for each in before if each.key != row.key]
     _ensure_sound([*others, row], kind, others)
     _write(connection, channel_id, kind, [row], actor, now)
-    return answer(connection, channel_id, kind, [*others, row], actor, now)
+    return answer(connection, channel_id, kind, (before, [*others, row]), actor, now)
 
 
-def remove(connection: Connection, channel_id: str, kind: MappingKind, code: str, now: int) -> None:
-    """Take a mapping away.
+def remove(connection: Connection, channel_id: str, kind: MappingKind, code: str, actor: str, now: int) -> None:
+    """Take a mapping away. A SKU that it kept from being the same on both sides may so go on.
 
     Raises:
         UnknownName: no mapping has this channel code.
     """
     hold(connection, channel_id, now)
-    found = [each for each in rows_of(connection, channel_id, kind) if _is_called(each, code)]
+    before = rows_of(connection, channel_id, kind)
+    found = [each for each in before if _is_called(each, code)]
     if not found:
         raise UnknownName(f"There is no {kind.title} mapping of {code!r}.", code="unknown_mapping")
     _drop(connection, channel_id, kind, found[:1])
+    answer(connection, channel_id, kind, (before, [each for each in before if each is not found[0]]), actor, now)
 
 
 def _is_called(row: MappingRow, code: str) -> bool:
@@ -104,13 +108,15 @@ def apply_sheet(
     mode, dry = how
     sheet = read_sheet(kind, text)
     hold(connection, channel_id, now if not dry else None)
-    plan = plan_import(rows_of(connection, channel_id, kind), sheet, mode)
+    before = rows_of(connection, channel_id, kind)
+    plan = plan_import(before, sheet, mode)
     if dry or plan.refused:
         return plan, sheet, 0
     _drop(connection, channel_id, kind, plan.removed)
     changed = [each.after if isinstance(each, Change) else each for each in (*plan.added, *plan.changed)]
     _write(connection, channel_id, kind, changed, actor, now)
-    return plan, sheet, answer(connection, channel_id, kind, rows_of(connection, channel_id, kind), actor, now)
+    after = rows_of(connection, channel_id, kind)
+    return plan, sheet, answer(connection, channel_id, kind, (before, after), actor, now)
 
 
 def kind_of(row: MappingRow) -> MappingKind:
@@ -133,6 +139,7 @@ def _ensure_sound(rows: Sequence[MappingRow], kind: MappingKind, before: Sequenc
 def _write(
     connection: Connection, channel_id: str, kind: MappingKind, rows: Iterable[MappingRow], actor: str, now: int
 ) -> None:
+    given = list(rows)
     made = [
         {
             "channel_id": channel_id,
@@ -144,9 +151,19 @@ def _write(
             "changed_at": now,
             "actor": actor,
         }
-        for row in rows
+        for row in given
     ]
     replace_all(connection, mappings, made, ("channel_id", "kind", "key"))
+    if made and kind is MappingKind.SKU:
+        connection.execute(update(channels).where(channels.c.id == channel_id).values(sku_mapped=True))
+        _forget_stock(connection, channel_id, [row.code for row in given])
+
+
+def _forget_stock(connection: Connection, channel_id: str, channel_skus: Sequence[str]) -> None:
+    """What stands for another SKU now is sent anew, though the quantity be the one that the shop confirmed last."""
+    for part in chunks(channel_skus):
+        mine = (channel_stock.c.channel_id == channel_id) & channel_stock.c.sku.in_(part)
+        connection.execute(delete(channel_stock).where(mine))
 
 
 def _oms_code(row: MappingRow) -> str:
@@ -164,3 +181,5 @@ def _drop(connection: Connection, channel_id: str, kind: MappingKind, rows: Sequ
     for part in chunks(keys):
         mine = (mappings.c.channel_id == channel_id) & (mappings.c.kind == kind) & mappings.c.key.in_(part)
         connection.execute(delete(mappings).where(mine))
+    if kind is MappingKind.SKU:
+        _forget_stock(connection, channel_id, [row.code for row in rows])

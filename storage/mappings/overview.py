@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from sqlalchemy import Connection, Text, func, or_, select
+from sqlalchemy import Connection, func, select
 
 from broker.operations.mappings import MappingTask
 from domain.errors import UnknownName
@@ -14,15 +12,13 @@ from domain.mappings import (
     KnownCarriers,
     MappingKind,
     Side,
-    SkuMapping,
-    SkuMappings,
     nearest,
 )
 from domain.moments import from_micros
 from storage.mapping_tables import mapping_tasks, mapping_waits, mappings
 from storage.mappings.tasks import ignored
-from storage.sql import chunks
-from storage.tables import accounts, channels, deliveries, stock_levels
+from storage.product_tables import catalogue_skus, product_skus
+from storage.tables import accounts, channel_stock, channels, deliveries, stock_levels
 
 _KEYS_SHOWN = 10
 
@@ -68,7 +64,8 @@ def _business_keys(connection: Connection, task_id: str) -> tuple[str, ...]:
 
 
 def suggestions(connection: Connection, task_id: str) -> tuple[str, ...]:
-    """Known codes near the missing one: of its own side, which may be misspelled in it.
+    """Known codes near the missing one: of its own side, which may be misspelled in it; of a SKU also those of the
+    other side, which it may stand for.
 
     Raises:
         UnknownName: there is no such task.
@@ -80,7 +77,10 @@ def suggestions(connection: Connection, task_id: str) -> tuple[str, ...]:
     query = select(column).where(mappings.c.channel_id == task.channel_id, mappings.c.kind == task.kind)
     known = set(connection.scalars(query))
     if MappingKind(task.kind) is MappingKind.SKU:
-        known.update(connection.scalars(select(stock_levels.c.sku).where(stock_levels.c.account_id == task.account_id)))
+        for table in (stock_levels, catalogue_skus):
+            known.update(connection.scalars(select(table.c.sku).where(table.c.account_id == task.account_id)))
+        for table in (channel_stock, product_skus):
+            known.update(connection.scalars(select(table.c.sku).where(table.c.channel_id == task.channel_id)))
     return nearest(task.code, known - {task.code})
 
 
@@ -89,14 +89,3 @@ def known_carriers(connection: Connection, channel_id: str) -> KnownCarriers:
     query = select(mappings.c.row).where(mappings.c.channel_id == channel_id, mappings.c.kind == MappingKind.CARRIER)
     rows = [CarrierMapping(**row) for row in connection.scalars(query)]
     return KnownCarriers(CarrierMappings(rows), ignored(connection, channel_id))
-
-
-def skus_of(connection: Connection, channel_id: str, codes: Sequence[str]) -> SkuMappings:
-    """The SKU mappings in which any of these codes stands, on either side."""
-    mine = (mappings.c.channel_id == channel_id) & (mappings.c.kind == MappingKind.SKU)
-    rows: dict[str, SkuMapping] = {}
-    for part in chunks(sorted(set(codes))):
-        either = or_(mappings.c.channel_code.in_(part), mappings.c.oms_code.in_(part))
-        for key, row in connection.execute(select(mappings.c.key.cast(Text), mappings.c.row).where(mine, either)):
-            rows[key] = SkuMapping(**row)
-    return SkuMappings(rows.values())

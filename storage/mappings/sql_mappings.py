@@ -63,7 +63,7 @@ class SqlMappings:
         """Take a mapping away."""
 
         def work(connection: Connection, now: int) -> None:
-            book.remove(connection, channel_id(connection, account, channel), kind, code, now)
+            book.remove(connection, channel_id(connection, account, channel), kind, code, actor, now)
             _note(connection, "mapping.removed", (account, channel), actor, {"kind": str(kind), "code": code}, now)
 
         await self._change(work)

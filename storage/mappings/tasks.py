@@ -74,10 +74,15 @@ def _task(connection: Connection, wait: _Wait, now: int) -> str:
 
 
 def answer(
-    connection: Connection, channel_id: str, kind: MappingKind, rows: Sequence[MappingRow], actor: str, now: int
+    connection: Connection,
+    channel_id: str,
+    kind: MappingKind,
+    rows: tuple[Sequence[MappingRow], Sequence[MappingRow]],
+    actor: str,
+    now: int,
 ) -> int:
-    """Close the tasks of a channel that its mappings answer now, and release what waited for them alone; how many
-    deliveries.
+    """Close the tasks of a channel that its mappings (before, after) answer otherwise than before, and release what
+    waited for them alone; how many deliveries.
     """
     query = select(mapping_tasks.c.id, mapping_tasks.c.side, mapping_tasks.c.code).where(
         mapping_tasks.c.channel_id == channel_id, mapping_tasks.c.kind == kind, mapping_tasks.c.state == "open"
@@ -85,8 +90,13 @@ def answer(
     open_tasks = connection.execute(query).all()
     if not open_tasks:
         return 0
-    index = _Index(kind, rows)
-    return _map(connection, [task.id for task in open_tasks if index.has(task.side, task.code)], actor, now)
+    before, after = (_Index(kind, each) for each in rows)
+    answered = [
+        task.id
+        for task in open_tasks
+        if (answer := after.answer(task.side, task.code)) is not None and answer != before.answer(task.side, task.code)
+    ]
+    return let_go(connection, answered, "mapped", actor, now)
 
 
 def ignored(connection: Connection, channel_id: str) -> frozenset[Missing]:
@@ -99,12 +109,15 @@ def ignored(connection: Connection, channel_id: str) -> frozenset[Missing]:
 
 def waiting_for(connection: Connection, task_ids: Sequence[str]) -> list[str]:
     """The open deliveries that wait for any of these tasks, oldest first."""
-    query = (
-        select(deliveries.c.id)
-        .join(mapping_waits, mapping_waits.c.delivery_id == deliveries.c.id)
-        .where(mapping_waits.c.task_id.in_(task_ids), deliveries.c.state == "open", deliveries.c.cause == "mapping")
-    )
-    return list(dict.fromkeys(connection.scalars(query.order_by(deliveries.c.created_at, deliveries.c.id))))
+    found: set[tuple[int, str]] = set()
+    for part in chunks(task_ids):
+        query = (
+            select(deliveries.c.created_at, deliveries.c.id)
+            .join(mapping_waits, mapping_waits.c.delivery_id == deliveries.c.id)
+            .where(mapping_waits.c.task_id.in_(part), deliveries.c.state == "open", deliveries.c.cause == "mapping")
+        )
+        found.update((at, delivery) for at, delivery in connection.execute(query))
+    return [delivery for _, delivery in sorted(found)]
 
 
 def hold(connection: Connection, channel_id: str, now: int | None) -> None:
@@ -119,13 +132,15 @@ def hold(connection: Connection, channel_id: str, now: int | None) -> None:
 def close(connection: Connection, task_ids: Sequence[str], state: str, actor: str, now: int) -> None:
     """Remember how tasks were answered, and that nothing waits for them any more."""
     answered = {"state": state, "answered_at": now, "actor": actor}
-    connection.execute(update(mapping_tasks).where(mapping_tasks.c.id.in_(task_ids)).values(**answered))
-    connection.execute(delete(mapping_waits).where(mapping_waits.c.task_id.in_(task_ids)))
+    for part in chunks(task_ids):
+        connection.execute(update(mapping_tasks).where(mapping_tasks.c.id.in_(part)).values(**answered))
+        connection.execute(delete(mapping_waits).where(mapping_waits.c.task_id.in_(part)))
 
 
-def _map(connection: Connection, task_ids: Sequence[str], actor: str, now: int) -> int:
+def let_go(connection: Connection, task_ids: Sequence[str], state: str, actor: str, now: int) -> int:
+    """Close tasks and release what waited for them alone; how many deliveries. The caller holds the channel."""
     waiting = waiting_for(connection, task_ids)
-    close(connection, task_ids, "mapped", actor, now)
+    close(connection, task_ids, state, actor, now)
     held: set[str] = set()
     for part in chunks(waiting):
         query = select(mapping_waits.c.delivery_id).where(mapping_waits.c.delivery_id.in_(part))
@@ -149,7 +164,7 @@ def _release(connection: Connection, delivery_ids: Sequence[str], now: int) -> i
 
 
 class _Index:
-    """Mappings of a kind, asked whether they answer a code."""
+    """Mappings of a kind, asked what they answer to a code."""
 
     def __init__(self, kind: MappingKind, rows: Sequence[MappingRow]) -> None:
         self._kind = kind
@@ -157,15 +172,20 @@ class _Index:
         self._carriers = CarrierMappings([row for row in rows if isinstance(row, CarrierMapping)])
         self._warehouses = WarehouseMappings([row for row in rows if isinstance(row, WarehouseMapping)])
 
-    def has(self, side: str, code: str) -> bool:
-        """Whether a code of a side leads on."""
-        outward = Side(side) is Side.OMS
+    def answer(self, side: str, code: str) -> object | None:
+        """What a code of a side leads on to; ``None`` where to nothing. A SKU of the OMS leads to itself where nothing
+        else is said: the shop, which did not know it, may be asked again when that changes.
+        """
+        found = self._look(Side(side) is Side.OMS, code)
+        return None if isinstance(found, Missing) else found
+
+    def _look(self, outward: bool, code: str) -> object | None:
         match self._kind:
             case MappingKind.SKU:
-                return bool(self._skus.to_channel(code)) if outward else self._skus.to_oms(code, 1) is not None
+                return self._skus.resolve_to_channel(code, lambda _: True) if outward else self._skus.to_oms(code, 1)
             case MappingKind.CARRIER:
                 asked = CarrierCode.of(code)
                 look = self._carriers.to_channel if outward else self._carriers.to_oms
-                return not isinstance(look(asked.carrier, asked.service), Missing)
+                return look(asked.carrier, asked.service)
             case MappingKind.WAREHOUSE:
-                return outward and not isinstance(self._warehouses.to_external(code), Missing)
+                return self._warehouses.to_external(code) if outward else None

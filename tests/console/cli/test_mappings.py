@@ -28,6 +28,15 @@ def test_a_mapping_is_saved_listed_searched_and_removed(place: Place) -> None:
     assert len(place.json("mappings", "list", *WHERE)) == 1
 
 
+def test_a_sku_mapping_is_saved_with_its_multiplier_and_exported(place: Place) -> None:
+    sku = ("acme/bright-main", "sku")
+    assert place.run("mappings", "set", *sku, "channel_sku=SIX", "oms_sku=ONE", "multiplier=6").exit_code == 0
+    assert place.json("mappings", "list", *sku) == [{"channel_sku": "SIX", "oms_sku": "ONE", "multiplier": 6}]
+    assert "SIX,ONE,6" in place.run("mappings", "export", *sku).stdout
+    refused = place.run("mappings", "set", *sku, "channel_sku=SIX", "oms_sku=ONE", "multiplier=0")
+    assert refused.exit_code == 3 and "is no multiplier" in refused.stderr
+
+
 def test_saving_the_same_code_again_replaces_it(place: Place) -> None:
     place.run("mappings", "set", *WHERE, *GROUND)
     place.run("mappings", "set", *WHERE, "channel_carrier=ups ground", "oms_carrier=ups", "oms_service=04")
@@ -61,7 +70,7 @@ def test_a_second_way_out_of_one_code_is_refused_with_the_question(place: Place)
 def test_what_the_platform_has_no_mappings_of_is_refused_with_what_it_has(place: Place) -> None:
     for command in (["list"], ["export"]):
         result = place.run("mappings", *command, "acme/bright-main", "warehouse")
-        assert result.exit_code == 1 and "has no Warehouse mappings; it has: carrier" in result.stderr
+        assert result.exit_code == 1 and "has no Warehouse mappings; it has: sku, carrier" in result.stderr
     assert place.run("mappings", "list", "acme/bright-main", "colour").exit_code == 2
     assert place.run("mappings", "list", "acme/nowhere", "carrier").exit_code == 1
 
