@@ -6,8 +6,9 @@ import asyncio
 
 from broker.breaker import WHOLE
 from broker.crash import crash_point
-from broker.gates import TROUBLE, GateClosed, Gates
+from broker.gates import BUDGET, TROUBLE, GateClosed, Gates
 from broker.lease import Lease
+from domain.budget import CallClass
 from domain.channels import Channel
 from domain.errors import LeaseLost, ShopError
 from domain.synclog import ApiCall
@@ -16,11 +17,19 @@ from domain.synclog import ApiCall
 class RunGuard:
     """:class:`domain.ports.CallGuard` for one claim, made in ``term`` of the lease. ``wrote`` tells whether a write was
     begun, ``troubled`` whether the shop failed or its gate was closed. A run that was begun before its delivery was
-    durable waits for ``stored`` before it acts.
+    durable waits for ``stored`` before it acts. ``call_class`` is what its calls are for.
     """
 
-    def __init__(self, lease: Lease, gates: Gates, term: int, stored: asyncio.Future[bool] | None = None) -> None:
+    def __init__(
+        self,
+        lease: Lease,
+        gates: Gates,
+        term: int,
+        stored: asyncio.Future[bool] | None = None,
+        call_class: CallClass = CallClass.ORDERS,
+    ) -> None:
         self._stored = stored
+        self._call_class = call_class
         self._lease = lease
         self._term = term
         self._gates = gates
@@ -40,9 +49,10 @@ class RunGuard:
         await self.tell_gates()
         self._lease.ensure(self._term)
         try:
-            await self._gates.enter(channel, operation)
-        except GateClosed:
-            self.troubled = True
+            await self._gates.enter(channel, operation, self._call_class)
+        except GateClosed as error:
+            # A budget that is used up says nothing about the shop: other classes of calls go on.
+            self.troubled = self.troubled or error.cause != BUDGET
             raise
         try:
             await self.ensure_stored()
@@ -50,6 +60,7 @@ class RunGuard:
             self._lease.ensure(self._term)
         except LeaseLost:
             self._gates.leave(channel, operation)
+            self._gates.not_used(channel)
             raise
         if writes:
             crash_point("worker.before_call")
@@ -67,6 +78,8 @@ class RunGuard:
     def after(self, channel: Channel, call: ApiCall, error: ShopError | None) -> None:
         """Record a call and how it ended."""
         self.calls.append(call)
+        if not call.sent:
+            self._gates.not_used(channel)
         self.troubled = self.troubled or isinstance(error, TROUBLE)
         operation = f"{call.method} {call.route}"
         if error is None and call.error is not None:

@@ -16,6 +16,7 @@ again.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from broker.pacer import Pacer
 from broker.slots import Slots
 from broker.sources import LaneSource
 from broker.verdicts import Attempt, judge_run, unsettled
+from domain.budget import JOB_CLASSES, CallClass
 from domain.channels import Channel
 from domain.errors import LeaseLost, StorageUnavailable
 from domain.moments import Clock, utc_now
@@ -43,6 +45,8 @@ log = structlog.get_logger(__name__)
 
 AWAY_SECONDS = 1.0
 """How long a database that is away is left alone before it is asked again."""
+GIVE_BACK_SECONDS = 1.0
+"""How often permits that were reserved and not used are given back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,7 @@ class Worker:
                 await self._finish()
             settler.cancel()
             await asyncio.gather(settler, return_exceptions=True)
+            await self._give_back(all_of_them=True)
             await self._source.stop()
 
     async def _finish(self) -> None:
@@ -201,7 +206,9 @@ class Worker:
     def _begin(self, claim: Claim, term: int, stored: asyncio.Future[bool] | None = None) -> None:
         """Run a claim that was asked for in this term of the lease."""
         self._in_hand[claim.lane] = claim.token
-        task = asyncio.create_task(self._run(claim, RunGuard(self._lease, self._organs.gates, term, stored)))
+        call_class = JOB_CLASSES.get(claim.job_type, CallClass.ORDERS)
+        guard = RunGuard(self._lease, self._organs.gates, term, stored, call_class)
+        task = asyncio.create_task(self._run(claim, guard))
         self._running.add(task)
         slot = self._slots.take(claim.channel_id)
 
@@ -272,9 +279,20 @@ class Worker:
         return answers
 
     async def _settle_forever(self) -> None:
+        looked = time.monotonic()
         while True:
             await self._settle_bell.listen(1.0)
             await self._flush()
+            if time.monotonic() - looked > GIVE_BACK_SECONDS:
+                await self._give_back()
+                looked = time.monotonic()
+
+    async def _give_back(self, *, all_of_them: bool = False) -> None:
+        """Give back permits that nobody uses; while the database is away they stay counted."""
+        try:
+            await self._organs.gates.give_back(all_of_them=all_of_them)
+        except StorageUnavailable as error:
+            log.warning("permits_not_given_back", reason=error.sentence)
 
     async def _flush(self) -> None:
         """Settle all that is finished."""

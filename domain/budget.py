@@ -215,7 +215,11 @@ def lets_tick_pass(job_type: str, due: datetime, period: Period, standing: Stand
     Decided by the place of ``due`` on the grid of its period (:func:`domain.periods.next_due`), so any process finds
     the same; a tick that passes at a factor passes at every smaller one. Not for ticks that a person asks for.
     """
-    factor = stretch(job_type, period, standing)
+    return passes(due, period, stretch(job_type, period, standing))
+
+
+def passes(due: datetime, period: Period, factor: int) -> bool:
+    """As :func:`lets_tick_pass`, where the factor of :func:`stretch` is known."""
     return period.every is None or (due - EPOCH) // period.every % factor == 0
 
 

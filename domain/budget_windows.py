@@ -55,6 +55,20 @@ def window_of(moment: datetime, timezone: str) -> Windows:
     return Windows(_window(day, day + _ONE_DAY, zone), _window(month, next_month, zone))
 
 
+class Calendar:
+    """As :func:`window_of`, for moments that come one soon after the other: it remembers the present windows."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Windows] = {}
+
+    def windows(self, moment: datetime, timezone: str) -> Windows:
+        """The calendar day and month of ``moment`` (aware) in ``timezone``. Raises ZoneInfoNotFoundError."""
+        known = self._known.get(timezone)
+        if known is None or not known.day.begin <= moment < known.day.end:
+            known = self._known[timezone] = window_of(moment, timezone)
+        return known
+
+
 def _window(first: date, after: date, zone: ZoneInfo) -> Window:
     return Window((first - _FIRST_DAY).days, _begin(first, zone), _begin(after, zone))
 

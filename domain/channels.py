@@ -5,12 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from functools import cached_property
+from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from domain.budget import Budget
 from domain.periods import Period
 
 
@@ -25,7 +35,9 @@ class StockMode(StrEnum):
 class ChannelSettings(BaseModel):
     """What an operator sets on a channel. Unknown members are refused.
 
-    ``calls_per_second`` and ``burst`` limit outbound calls over all processes together.
+    ``calls_per_second`` and ``burst`` limit outbound calls over all processes together. ``calls_per_day`` and
+    ``calls_per_month`` (calendar windows in ``timezone``) are the API-call budget, ``calls_warn_at`` its warning levels
+    as used shares (:class:`domain.budget.Budget`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +53,9 @@ class ChannelSettings(BaseModel):
     calls_per_second: float = Field(default=10.0, gt=0, le=10_000)
     burst: int = Field(default=20, ge=1, le=10_000)
     import_overlap_seconds: int = Field(default=300, ge=0)
+    calls_per_day: int | None = None
+    calls_per_month: int | None = None
+    calls_warn_at: tuple[float, ...] = (0.8, 0.95)
 
     @field_validator("timezone")
     @classmethod
@@ -49,6 +64,27 @@ class ChannelSettings(BaseModel):
             return ZoneInfo(name).key
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise PydanticCustomError("timezone", "is no timezone; use a name such as Europe/Berlin") from None
+
+    @model_validator(mode="after")
+    def _is_a_budget(self) -> Self:
+        try:
+            Budget(per_day=self.calls_per_day, per_month=self.calls_per_month, warn_at=self.calls_warn_at)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = _BUDGET_NAMES.get(str(first["loc"][0]) if first["loc"] else "", "")
+            told = f"the API-call budget cannot be: {name}{first['msg']}".replace("{", "{{").replace("}", "}}")
+            raise PydanticCustomError("budget", told) from None
+        return self
+
+    @cached_property
+    def budget(self) -> Budget | None:
+        """The API-call budget; ``None`` where none is set."""
+        if self.calls_per_day is None and self.calls_per_month is None:
+            return None
+        return Budget(per_day=self.calls_per_day, per_month=self.calls_per_month, warn_at=self.calls_warn_at)
+
+
+_BUDGET_NAMES = {"per_day": "calls_per_day: ", "per_month": "calls_per_month: ", "warn_at": "calls_warn_at: "}
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,7 @@ def change_channel(
         unlock(connection, made, "unauthorized", now)
     if settings is not None:
         unlock(connection, made, "mapping", now)
+        unlock(connection, made, "budget", now)
     change = Change(
         actor, "channel.changed", "channel:" + "/".join(where), place_of(connection, where[0]), _told(row, values)
     )

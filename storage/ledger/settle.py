@@ -80,7 +80,7 @@ def settle(
     drop_lanes(connection, [each.claim.lane for each in valid if each.claim.lane not in freed])
     claims = {claim.lane: claim for claim in take(connection, worker, keep, now)}
     # Rows that many settles want come last, so that nobody waits for a lane while holding them.
-    count_calls(connection, verdicts, now)
+    count_calls(connection, valid, now)
     announce(connection, effective, now)
     return [
         Settled(
