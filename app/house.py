@@ -22,6 +22,7 @@ from connectors.http import HttpLimits
 from connectors.registry import MANIFESTS, Connectors
 from consumers import HANDLERS
 from domain.jobs import job_type
+from storage.calls import SqlCalls
 from storage.database import Database
 from storage.desk import SqlDesk
 from storage.directory import Directory
@@ -114,6 +115,7 @@ async def open_house(settings: Settings, *, exclusive: bool = False, connect: bo
             connectors.open,
             meters,
             bell,
+            SqlCalls(database, directory),
             trusted,
         )
         if connect:

@@ -176,9 +176,7 @@ class Gates:
         one = local.troubled.get(operation)
         return local.whole.closing is not None or (one is not None and one.closing is not None)
 
-    async def enter(
-        self, channel: Channel, operation: str = WHOLE, call_class: CallClass = CallClass.ORDERS
-    ) -> None:
+    async def enter(self, channel: Channel, operation: str = WHOLE, call_class: CallClass = CallClass.ORDERS) -> None:
         """Wait for the permit of one call.
 
         Raises:

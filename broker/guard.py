@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from broker.breaker import WHOLE
 from broker.crash import crash_point
 from broker.gates import BUDGET, TROUBLE, GateClosed, Gates
 from broker.lease import Lease
-from domain.budget import CallClass
+from domain.budget import TEST_CONNECTION, CallClass, Cause
 from domain.channels import Channel
 from domain.errors import LeaseLost, ShopError
 from domain.synclog import ApiCall
@@ -114,3 +115,25 @@ class FreeGuard:
 
     def after(self, channel: Channel, call: ApiCall, error: ShopError | None) -> None:
         """Nothing is kept: the person sees the answer."""
+
+
+class CheckGuard(FreeGuard):
+    """As :class:`FreeGuard`; each call is counted, by ``note``, before it is made."""
+
+    def __init__(self, note: Callable[[Channel, str, Cause, int], Awaitable[None]]) -> None:
+        self._note = note
+        self._not_sent: list[Channel] = []
+
+    async def before(self, channel: Channel, operation: str, *, writes: bool) -> None:
+        """Count the call. Raises StorageUnavailable."""
+        await self._note(channel, TEST_CONNECTION, Cause.MANUAL, 1)
+
+    def after(self, channel: Channel, call: ApiCall, error: ShopError | None) -> None:
+        """Remember what was not sent."""
+        if not call.sent:
+            self._not_sent.append(channel)
+
+    async def finish(self) -> None:
+        """Take back the count of what was not sent. Raises StorageUnavailable."""
+        while self._not_sent:
+            await self._note(self._not_sent.pop(), TEST_CONNECTION, Cause.MANUAL, -1)

@@ -80,9 +80,7 @@ def judge(outcome: Outcome, delivery: Delivery, attempt: Attempt) -> Verdict:
     if isinstance(outcome, Park):
         # That a budget holds calls is told once for the channel, not for each delivery that waits.
         repeated = not attempt.calls and (
-            delivery.cause == outcome.cause
-            or {delivery.cause, outcome.cause} <= GATE_CAUSES
-            or outcome.cause == BUDGET
+            delivery.cause == outcome.cause or {delivery.cause, outcome.cause} <= GATE_CAUSES or outcome.cause == BUDGET
         )
         return _verdict(
             delivery, attempt, DeliveryState.OPEN, "Park", Level.WARNING, code=outcome.code, sentence=outcome.sentence,

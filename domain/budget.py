@@ -32,11 +32,12 @@ class CallClass(StrEnum):
     PRODUCTS = "products"
 
 
+TEST_CONNECTION = "test_connection"
 JOB_CLASSES: dict[str, CallClass] = {
     **dict.fromkeys(("order_import", "order_update", "shipment_export"), CallClass.ORDERS),
     **dict.fromkeys(("inventory_export", "inventory_import"), CallClass.STOCK),
     **dict.fromkeys(("product_import", "product_export"), CallClass.PRODUCTS),
-    **dict.fromkeys(("authorization_refresh", "test_connection", "pii_redaction"), CallClass.UPKEEP),
+    **dict.fromkeys(("authorization_refresh", TEST_CONNECTION, "pii_redaction"), CallClass.UPKEEP),
 }
 SHARES: dict[CallClass, int] = {CallClass.ORDERS: 100, CallClass.STOCK: 95, CallClass.PRODUCTS: 90}
 """Per cent of each window's budget at which the class is held. What is not here is counted, never held."""
@@ -216,6 +217,13 @@ def lets_tick_pass(job_type: str, due: datetime, period: Period, standing: Stand
     the same; a tick that passes at a factor passes at every smaller one. Not for ticks that a person asks for.
     """
     return passes(due, period, stretch(job_type, period, standing))
+
+
+def next_pass(due: datetime, period: Period, factor: int) -> datetime:
+    """The first instant from ``due`` on, on the grid of its period, whose tick passes at this factor."""
+    if period.every is None:
+        return due
+    return due + (-((due - EPOCH) // period.every) % factor) * period.every
 
 
 def passes(due: datetime, period: Period, factor: int) -> bool:

@@ -161,9 +161,7 @@ def _counted(connection: Connection, spending: Spending, before: Tally, at: date
     return tally.plus(-spending.unused) if spending.unused and spending.day == tally.day else tally
 
 
-def _affordable(
-    spending: Spending, budget: Budget, tally: Tally, room: int, at: datetime
-) -> tuple[int, Hold | None]:
+def _affordable(spending: Spending, budget: Budget, tally: Tally, room: int, at: datetime) -> tuple[int, Hold | None]:
     """How many of so many calls the budget leaves to a class; why none."""
     left = tally.left(budget, spending.call_class)
     if left is None:
@@ -172,8 +170,8 @@ def _affordable(
         return min(room, reserve(left, PROCESSES)), None
     standing = stand(budget, tally.usage(at), at, spending.channel.settings.timezone)
     until = standing.classes[spending.call_class].until
-    assert until is not None, "a class with nothing left is held until a window ends"
-    return 0, Hold((until - at).total_seconds(), standing.sentence)
+    # With nothing left there always is a window that ends.
+    return 0, Hold(((until or at) - at).total_seconds(), standing.sentence)
 
 
 def _told(connection: Connection, spending: Spending, tally: Tally, at: datetime) -> Tally:

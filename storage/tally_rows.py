@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, Connection, insert, select, update
 
 from broker.breaker import WHOLE
-from domain.budget import Budget, BudgetLevel, stand
+from domain.budget import Budget, BudgetLevel, Standing, stand
 from domain.budget_tally import Tally
 from domain.budget_windows import Calendar
 from domain.channels import Channel
 from domain.ids import new_id
 from domain.moments import to_micros
-from storage.sql import locking, upsert
+from storage.sql import chunks, locking, upsert
 from storage.tables import call_days, gates, sync_log
 
 BUDGET_JOB = "call_budget"
@@ -33,13 +34,28 @@ def values_of(tally: Tally) -> dict[str, Any]:
     return {name: getattr(tally, name) for name in Tally.__slots__}
 
 
+def tallies(connection: Connection, channels: Sequence[Channel], now: datetime) -> dict[str, Tally]:
+    """The tally of each channel as it stands at a moment, by channel id."""
+    found: dict[str, Tally] = {}
+    for part in chunks([channel.id for channel in channels]):
+        query = select(gates.c.channel_id, *COLUMNS).where(gates.c.channel_id.in_(part), gates.c.operation == WHOLE)
+        found |= {row.channel_id: tally_of(row) for row in connection.execute(query)}
+    return {
+        channel.id: found.get(channel.id, Tally()).at(CALENDAR.windows(now, channel.settings.timezone), now)
+        for channel in channels
+    }
+
+
+def standing_of(channel: Channel, tally: Tally, now: datetime) -> Standing:
+    """How a channel's budget stands; one without any limit where none is set."""
+    return stand(channel.settings.budget or Budget(), tally.usage(now), now, channel.settings.timezone)
+
+
 def turn(connection: Connection, channel: Channel, before: Tally, now: datetime) -> Tally:
     """The tally at this moment; the count of a day that is over is kept."""
     tally = before.at(CALENDAR.windows(now, channel.settings.timezone), now)
     if tally.day != before.day and before.day_calls:
-        statement = upsert(connection, call_days).values(
-            channel_id=channel.id, day=before.day, calls=before.day_calls
-        )
+        statement = upsert(connection, call_days).values(channel_id=channel.id, day=before.day, calls=before.day_calls)
         kept = {"calls": statement.excluded.calls}
         connection.execute(statement.on_conflict_do_update(index_elements=["channel_id", "day"], set_=kept))
     return tally
@@ -56,13 +72,13 @@ def tell(connection: Connection, channel: Channel, budget: Budget, tally: Tally,
 
 
 def write_line(
-    connection: Connection, channel: Channel, code: str, level: str, sentence: str, now: datetime, key: str = ""
+    connection: Connection, channel: Channel, code: str, level: str, sentence: str, now: datetime, job: str = BUDGET_JOB
 ) -> None:
     """A row of the sync log about the budget of a channel; no message belongs to it."""
     at = to_micros(now)
     values = {
         "id": new_id(), "account_id": channel.account_id, "channel_id": channel.id, "delivery_id": "", "message_id": "",
-        "started_at": at, "finished_at": at, "job_type": BUDGET_JOB, "trigger": "event", "business_key": key,
+        "started_at": at, "finished_at": at, "job_type": job, "trigger": "event", "business_key": "",
         "attempt": 0, "outcome": "Done", "level": level, "code": code, "sentence": sentence, "counts": {}, "calls": [],
         "call_count": 0, "actor": "budget",
     }  # fmt: skip

@@ -42,6 +42,7 @@ from domain.ids import new_id
 from domain.mappings import CarrierCode, CarrierMapping
 from domain.outcomes import Done
 from domain.synclog import Trigger
+from storage.calls import SqlCalls
 from storage.database import Database
 from storage.desk import SqlDesk
 from storage.directory import Directory
@@ -92,7 +93,8 @@ class SmallHouse:
         self.operations = Operations(
             Parts(
                 self.ledger, self.desk, self.mappings, SqlPeople(self.database, clock), self.transport,
-                self.connectors.manifest, self.connectors.open, self.meters, self.bell, frozenset({trusted}),
+                self.connectors.manifest, self.connectors.open, self.meters, self.bell,
+                SqlCalls(self.database, self.directory, clock), frozenset({trusted}),
             )
         )  # fmt: skip
         self.channel_id = ""

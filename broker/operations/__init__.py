@@ -1,5 +1,6 @@
 """The one operator surface: CLI, web and tests all go through it."""
 
+from broker.operations.calls import BudgetUse, CallCount, Calls
 from broker.operations.desk import Desk
 from broker.operations.mappings import Imported, Mappings, MappingTask, Released
 from broker.operations.people import AuditFilter, AuditRow, ChainReport, NewUser, People, User, actor_of
@@ -25,6 +26,9 @@ from broker.operations.values import (
 __all__ = [
     "AuditFilter",
     "AuditRow",
+    "BudgetUse",
+    "CallCount",
+    "Calls",
     "ChainReport",
     "ChannelRow",
     "DeliveryRow",

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from broker.bell import Bell
-from broker.guard import FreeGuard
+from broker.guard import CheckGuard
 from broker.ledger import Admission, Incoming, Ledger
 from broker.meters import Meters
+from broker.operations.calls import Calls
 from broker.operations.desk import Desk
 from broker.operations.mappings import Mappings
 from broker.operations.people import People
@@ -52,18 +53,20 @@ class Parts:
     shops: ShopOpener
     meters: Meters
     bell: Bell
+    calls: Calls
     trusted: frozenset[str] = frozenset()
 
 
 class Operations:
     """The operator surface. Lookups and simple changes are on :attr:`desk` and :attr:`mappings`, what is asked about
-    people on :attr:`people`; what has rules of its own is here.
+    people on :attr:`people`, about API calls on :attr:`calls`; what has rules of its own is here.
     """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.desk = parts.desk
         self.mappings = parts.mappings
+        self.calls = parts.calls
         self.people = Staff(parts.people, parts.desk)
 
     async def ingest(
@@ -118,7 +121,11 @@ class Operations:
         found = await self._parts.ledger.channel(row.id)
         if found is None or found.fault:
             return ConnectionCheck(False, False, found.fault if found else "The channel was deleted.")
-        return await self._parts.shops(found, FreeGuard()).check()
+        guard = CheckGuard(self.calls.note)
+        try:
+            return await self._parts.shops(found, guard).check()
+        finally:
+            await guard.finish()
 
     async def _channel_row(self, account: str, channel: str) -> ChannelRow:
         for row in await self.desk.channels(account):

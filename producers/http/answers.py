@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from broker.operations import ChannelRow, LogRow, MessageRow, RejectedRow
+from broker.operations import CallCount, ChannelRow, LogRow, MessageRow, RejectedRow
 from producers.http.problems import Problem
 
 
@@ -48,6 +48,15 @@ class ChannelsAnswer(BaseModel):
     """The channels of the account."""
 
     channels: list[ChannelRow]
+
+
+class CallsAnswer(BaseModel):
+    """API calls by day, job and cause, newest day first. The cause `unsettled` stands for calls that were permitted and
+    of which no attempt tells: those under way, and those of killed processes.
+    """
+
+    timezone: str = Field(description="whose days they are")
+    calls: list[CallCount]
 
 
 class AnnouncementsAnswer(BaseModel):
