@@ -9,9 +9,11 @@ from broker.breaker import WHOLE
 from broker.crash import crash_point
 from broker.gates import BUDGET, TROUBLE, GateClosed, Gates
 from broker.lease import Lease
+from broker.recording import Recorder
 from domain.budget import TEST_CONNECTION, CallClass, Cause
 from domain.channels import Channel
 from domain.errors import LeaseLost, ShopError
+from domain.ports import CallRecorder
 from domain.synclog import ApiCall
 
 
@@ -37,6 +39,7 @@ class RunGuard:
         self._reports: list[tuple[Channel, ShopError | None, str]] = []
         self._failed: set[str] = set()
         self.calls: list[ApiCall] = []
+        self.recorder: Recorder | None = None
         self.wrote = False
         self.troubled = False
 
@@ -109,6 +112,8 @@ class RunGuard:
 
 class FreeGuard:
     """:class:`domain.ports.CallGuard` for a person's own question (*Test connection*): no lane, no lease, no gate."""
+
+    recorder: CallRecorder | None = None
 
     async def before(self, channel: Channel, operation: str, *, writes: bool) -> None:
         """Nothing stands in the way of a single call that a person waits for."""

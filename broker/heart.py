@@ -32,6 +32,7 @@ from broker.lease import Lease
 from broker.ledger import Claim, Hands, Ledger, Memory, Settled, Settlement
 from broker.meters import Meters
 from broker.pacer import Pacer
+from broker.recording import CaptureStore, Recorder, recorder_of
 from broker.slots import Slots
 from broker.sources import LaneSource
 from broker.verdicts import Attempt, judge_run, unsettled
@@ -61,6 +62,7 @@ class Organs:
     meters: Meters
     clock: Clock = utc_now
     bell: Bell = field(default_factory=Bell)
+    captures: CaptureStore | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +249,8 @@ class Worker:
             await guard.tell_gates()
         except StorageUnavailable as error:
             log.warning("gates_not_told", lane=claim.lane, reason=error.sentence)
+        if guard.recorder is not None:
+            await self._keep(claim, guard.recorder)
         self._slots.learn(claim.channel_id, [call.milliseconds / 1000 for call in guard.calls], well=not guard.troubled)
         attempt = Attempt(started, self._organs.clock(), tuple(guard.calls))
         closed = guard.met_closed_gate(claim.channel_id)
@@ -254,6 +258,15 @@ class Worker:
         go_on = frozenset() if self._stopping else self._jobs
         self._finished.append(Settlement(claim, verdicts, go_on, seen.get(claim.lane)))
         self._settle_bell.ring()
+
+    async def _keep(self, claim: Claim, recorder: Recorder) -> None:
+        """Keep what manual logging recorded; where the database is away it is lost, and the run is not."""
+        if self._organs.captures is None or not recorder.captures:
+            return
+        try:
+            await self._organs.captures.keep(claim, recorder.captures)
+        except StorageUnavailable as error:
+            log.warning("captures_lost", lane=claim.lane, count=len(recorder.captures), reason=error.sentence)
 
     async def _handle(self, claim: Claim, guard: RunGuard, seen: dict[str, Channel]) -> list[Answer]:
         """The handler's answers; ``seen`` gets the channel as this run knew it."""
@@ -265,6 +278,8 @@ class Worker:
         refused = refusal_of(channel, claim)
         if channel is None or refused is not None:
             return [refused or CHANNEL_DELETED] * len(claim.deliveries)
+        if channel.manual_logging and self._organs.captures is not None:
+            guard.recorder = recorder_of(channel, claim.job_type, self._organs.clock)
         run = Run(
             channel,
             self._organs.shops(channel, guard),

@@ -92,7 +92,8 @@ class Channel:
     """One connection to one shop of one account; ``code`` is unique in its account, ``domain`` everywhere.
 
     ``fault`` says what keeps it from working at all (a token that no key opens); empty when nothing does.
-    ``mapped_at`` is when its mappings were changed last, 0 for never.
+    ``mapped_at`` is when its mappings were changed last, 0 for never. ``manual_logging`` are the jobs whose API calls are
+    kept, each with the instant at which that ends.
     """
 
     id: str
@@ -107,6 +108,7 @@ class Channel:
     settings: ChannelSettings
     fault: str = ""
     mapped_at: int = 0
+    manual_logging: tuple[tuple[str, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

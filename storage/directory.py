@@ -10,9 +10,11 @@ import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from pydantic import SecretStr
+from pydantic_core import from_json
 from sqlalchemy import Connection, Row, select
 
 from domain.channels import Account, Channel, ChannelSettings
@@ -264,7 +266,7 @@ class Directory:
         return row, account, self._channel(account, row[_OWN:])
 
     def _channel(self, account: Account, row: _Row) -> Channel:
-        channel_id, code, name, platform, domain, sealed, enabled, settings, mapped_at = row
+        channel_id, code, name, platform, domain, sealed, enabled, settings, mapped_at, logged = row
         token, fault = self._token(sealed, channel_id, domain)
         return Channel(
             id=channel_id,
@@ -279,6 +281,7 @@ class Directory:
             settings=ChannelSettings.model_validate_json(settings),
             fault=fault,
             mapped_at=mapped_at,
+            manual_logging=() if logged == "{}" else _logged_jobs(logged),
         )
 
     def _token(self, sealed: str, channel_id: str, domain: str) -> tuple[SecretStr, str]:
@@ -287,6 +290,10 @@ class Directory:
             return SecretStr(self._vault.open(sealed, f"channel-token/{channel_id}/{domain}")), ""
         except ConfigurationError as error:
             return SecretStr(""), error.sentence
+
+
+def _logged_jobs(stored: str) -> tuple[tuple[str, datetime], ...]:
+    return tuple((job, from_micros(until)) for job, until in sorted(from_json(stored).items()))
 
 
 def _account(row: _Row) -> Account:

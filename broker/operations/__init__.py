@@ -1,6 +1,7 @@
 """The one operator surface: CLI, web and tests all go through it."""
 
 from broker.operations.calls import BudgetUse, CallCount, Calls
+from broker.operations.captures import CaptureFilter, CaptureRow, Captures, LoggedJob
 from broker.operations.desk import Desk
 from broker.operations.mappings import Imported, Mappings, MappingTask, Released
 from broker.operations.people import AuditFilter, AuditRow, ChainReport, NewUser, People, User, actor_of
@@ -29,6 +30,9 @@ __all__ = [
     "BudgetUse",
     "CallCount",
     "Calls",
+    "CaptureFilter",
+    "CaptureRow",
+    "Captures",
     "ChainReport",
     "ChannelRow",
     "DeliveryRow",
@@ -38,6 +42,7 @@ __all__ = [
     "KeyHolder",
     "LogFilter",
     "LogRow",
+    "LoggedJob",
     "MappingTask",
     "Mappings",
     "MessageFilter",

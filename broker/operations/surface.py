@@ -13,6 +13,7 @@ from broker.guard import CheckGuard
 from broker.ledger import Admission, Incoming, Ledger
 from broker.meters import Meters
 from broker.operations.calls import Calls
+from broker.operations.captures import Captures
 from broker.operations.desk import Desk
 from broker.operations.mappings import Mappings
 from broker.operations.people import People
@@ -54,12 +55,14 @@ class Parts:
     meters: Meters
     bell: Bell
     calls: Calls
+    captures: Captures
     trusted: frozenset[str] = frozenset()
 
 
 class Operations:
     """The operator surface. Lookups and simple changes are on :attr:`desk` and :attr:`mappings`, what is asked about
-    people on :attr:`people`, about API calls on :attr:`calls`; what has rules of its own is here.
+    people on :attr:`people`, about API calls on :attr:`calls` and
+    :attr:`captures`; what has rules of its own is here.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -67,6 +70,7 @@ class Operations:
         self.desk = parts.desk
         self.mappings = parts.mappings
         self.calls = parts.calls
+        self.captures = parts.captures
         self.people = Staff(parts.people, parts.desk)
 
     async def ingest(

@@ -109,9 +109,15 @@ class Caller:
             response = await self._transport.exchange(self._transport.target(self._endpoint.url), request)
         except httpx.TransportError as failure:
             trace.sent = not isinstance(failure, NOTHING_SENT)
+            self._keep(call, request, None, b"")
             return failed_call(call, failure)
         trace.status, trace.size = response.status_code, len(response.content)
+        self._keep(call, request, response.status_code, response.content)
         return read_response(call, response, self._clock())
+
+    def _keep(self, call: Call, request: bytes, status: int | None, answer: bytes) -> None:
+        if self._guard.recorder is not None:
+            self._guard.recorder.record(request, call.about, status, answer)
 
     def _request(
         self,

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from broker.operations import CallCount, ChannelRow, LogRow, MessageRow, RejectedRow
+from broker.operations import CallCount, CaptureRow, ChannelRow, LoggedJob, LogRow, MessageRow, RejectedRow
 from producers.http.problems import Problem
 
 
@@ -57,6 +57,33 @@ class CallsAnswer(BaseModel):
 
     timezone: str = Field(description="whose days they are")
     calls: list[CallCount]
+
+
+class LoggingAnswer(BaseModel):
+    """The jobs for which manual logging is on."""
+
+    jobs: list[LoggedJob]
+
+
+class LoggingRequest(BaseModel):
+    """For how long the API calls of a job are kept."""
+
+    model_config = {"extra": "forbid"}
+
+    minutes: int = Field(default=60, ge=1, le=1440)
+
+
+class LoggingOffAnswer(BaseModel):
+    """The job whose API calls are kept no more."""
+
+    job: str
+    state: Literal["off"] = "off"
+
+
+class CapturesAnswer(BaseModel):
+    """API calls that manual logging kept, newest first: redacted bodies, never headers."""
+
+    captures: list[CaptureRow]
 
 
 class AnnouncementsAnswer(BaseModel):

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from broker.operations import Operations
 from domain.events import CONTRACT_VERSION
-from producers.http import acting, calls, events, feed, health, lookups, mapping, translation
+from producers.http import acting, calls, captures, events, feed, health, lookups, mapping, translation
 from producers.http.documented import describe
 from producers.http.door import Door
 from producers.http.limits import HttpLimits
@@ -44,7 +44,7 @@ def create_app(operations: Operations, limits: HttpLimits | None = None) -> Fast
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.door = door
-    for module in (events, lookups, calls, feed, acting, mapping, health):
+    for module in (events, lookups, calls, captures, feed, acting, mapping, health):
         app.include_router(module.router)
     translation.install(app)
     app.add_middleware(Shortcut, path="/v1/events", endpoint=events.take_events)

@@ -34,9 +34,8 @@ def stretches(
         factor = 1 if standing is None else stretch(row.job_type, Period(row.period), standing)
         if channel is not None and factor != row.stretch:
             before = standing.sentence if standing is not None else "The API-call budget was taken away."
-            told = (
-                f"one of {factor} ticks of {row.job_type} runs" if factor > 1 else f"{row.job_type} runs at each tick"
-            )
+            job = row.job_type
+            told = f"one of {factor} ticks of {job} runs" if factor > 1 else f"{job} runs at each of its ticks"
             code = "polling_slowed" if factor > row.stretch else "polling_restored"
             level = "Warning" if factor > row.stretch else "Info"
             write_line(connection, channel, code, level, f"From now on {told}. {before}", at, job)

@@ -84,8 +84,8 @@ def _values(
     still held, and whether this was the last of it.
 
     A row has the members of :data:`MOVED`, those of a log row, and the fence: ``f_lane``, ``f_token``, ``f_seq``;
-    ``f_day`` and ``f_cause`` are what its calls are counted for. Of ``parcels``, each a different one, a row has the members of
-    :data:`PARCEL` and ``f_lane``. Where ``over``, only lanes that are empty then.
+    ``f_day`` and ``f_cause`` are what its calls are counted for. Of ``parcels``, each a different one, a row has the
+    members of :data:`PARCEL` and ``f_lane``. Where ``over``, only lanes that are empty then.
     """
     return {"rows": as_json(rows), "parcels": as_json(parcels), "worker": worker, "over": over}
 

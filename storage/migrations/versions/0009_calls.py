@@ -1,4 +1,4 @@
-"""Calls by cause and by local day, and what each channel has used of its API-call budget."""
+"""Calls by cause and by local day, what each channel has used of its API-call budget, and manual logging."""
 
 from __future__ import annotations
 
@@ -30,6 +30,24 @@ def upgrade() -> None:
         sa.Column("calls", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("channel_id", "day", name=op.f("pk_call_days")),
     )
+    op.create_table(
+        "call_captures",
+        *(sa.Column(name, _key(36), nullable=False) for name in ("id", "account_id", "channel_id")),
+        sa.Column("job_type", _key(40), nullable=False),
+        *(sa.Column(name, _key(36), nullable=False) for name in ("delivery_id", "message_id")),
+        sa.Column("business_key", _key(200), nullable=False),
+        sa.Column("about", sa.Text(), nullable=False),
+        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in ("at", "expires_at")),
+        sa.Column("method", sa.String(length=8), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        *(sa.Column(name, sa.Text(), nullable=False) for name in ("request", "response")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_call_captures")),
+    )
+    op.create_index("ix_call_captures_key", "call_captures", ["account_id", "business_key"])
+    op.create_index("ix_call_captures_expires", "call_captures", ["expires_at"])
+    with op.batch_alter_table("channels") as batch_op:
+        batch_op.add_column(sa.Column("manual_logging", sa.JSON(), server_default=sa.text("'{}'"), nullable=False))
     with op.batch_alter_table("gates") as batch_op:
         for name in _TALLY:
             batch_op.add_column(_whole(name))
@@ -74,4 +92,7 @@ def downgrade() -> None:
         batch_op.drop_column("recent")
         for name in reversed(_TALLY):
             batch_op.drop_column(name)
+    with op.batch_alter_table("channels") as batch_op:
+        batch_op.drop_column("manual_logging")
+    op.drop_table("call_captures")
     op.drop_table("call_days")

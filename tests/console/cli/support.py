@@ -32,6 +32,7 @@ from domain.outcomes import Outcome
 from domain.ports import CallGuard, ConnectionCheck, Shop
 from domain.synclog import ApiCall
 from storage.calls import SqlCalls
+from storage.captures import SqlCaptures
 from storage.database import Database
 from storage.desk import SqlDesk
 from storage.directory import Directory
@@ -99,6 +100,7 @@ class Place:
                         Meters(),
                         Bell(),
                         SqlCalls(database, directory),
+                        SqlCaptures(database, directory),
                     )
                 ),
                 ledger,

@@ -32,6 +32,7 @@ from domain.states import DeliveryState
 from domain.synclog import Level
 from producers.http import HttpLimits, create_app, serve
 from storage.calls import SqlCalls
+from storage.captures import SqlCaptures
 from storage.database import Database
 from storage.desk import SqlDesk
 from storage.directory import Directory
@@ -158,8 +159,8 @@ def wire(database: Database) -> tuple[Operations, SqlLedger, InMemoryTransport]:
     transport = InMemoryTransport()
     desk = SqlDesk(database, directory, vault, lambda platform: "stable")
     mappings, people = SqlMappings(database, directory), SqlPeople(database)
-    calls = SqlCalls(database, directory)
-    parts = Parts(ledger, desk, mappings, people, transport, platforms, no_shops, Meters(), Bell(), calls)
+    calls = SqlCalls(database, directory), SqlCaptures(database, directory)
+    parts = Parts(ledger, desk, mappings, people, transport, platforms, no_shops, Meters(), Bell(), *calls)
     return Operations(parts), ledger, transport
 
 
