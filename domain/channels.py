@@ -92,8 +92,8 @@ class Channel:
     """One connection to one shop of one account; ``code`` is unique in its account, ``domain`` everywhere.
 
     ``fault`` says what keeps it from working at all (a token that no key opens); empty when nothing does.
-    ``mapped_at`` is when its mappings were changed last, 0 for never. ``manual_logging`` are the jobs whose API calls are
-    kept, each with the instant at which that ends.
+    ``mapped_at`` is when its mappings were changed last, 0 for never. ``manual_logging`` are the jobs whose API calls
+    are kept, each with the instant at which that ends.
     """
 
     id: str

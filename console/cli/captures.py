@@ -98,7 +98,7 @@ def list_jobs(context: typer.Context, account: AccountOption = None, as_json: Js
 
 
 @app.command("show")
-def show_captures(
+def show_captures(  # noqa: PLR0913 - one option per question that can be asked
     context: typer.Context,
     order: OrderOption = None,
     account: AccountOption = None,

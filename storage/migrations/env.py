@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from alembic import context
 
+import storage.capture_tables
 import storage.journal_tables
 import storage.mapping_tables
-import storage.capture_tables
 import storage.people_tables
 import storage.product_tables
 import storage.tables  # noqa: F401 - same
