@@ -134,7 +134,7 @@ def class_of(job_type: str) -> CallClass:
 
 
 def stand(budget: Budget, usage: Usage, now: datetime, timezone: str) -> Standing:
-    """Where the budget stands at ``now`` (aware), by the calendar of ``timezone`` (the account's, an IANA name)."""
+    """Where the budget stands at ``now`` (aware), by the calendar of ``timezone`` (the channel's, an IANA name)."""
     meters = _meters(budget, usage, now, timezone)
     classes = {each: _class_standing(each, meters.values()) for each in CallClass}
     share = max((each.share for each in meters.values()), default=0.0)

@@ -1,6 +1,6 @@
 """The days and months in which API calls are counted, and how full they are.
 
-Shops bill by the calendar, so a window is a calendar day or month in the account's timezone. A day in which the
+Shops bill by the calendar, so a window is a calendar day or month in the channel's timezone. A day in which the
 clocks change has 23 or 25 hours.
 """
 

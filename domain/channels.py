@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
+from functools import lru_cache
 from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -76,12 +76,18 @@ class ChannelSettings(BaseModel):
             raise PydanticCustomError("budget", told) from None
         return self
 
-    @cached_property
+    @property
     def budget(self) -> Budget | None:
         """The API-call budget; ``None`` where none is set."""
         if self.calls_per_day is None and self.calls_per_month is None:
             return None
-        return Budget(per_day=self.calls_per_day, per_month=self.calls_per_month, warn_at=self.calls_warn_at)
+        return _budget(self.calls_per_day, self.calls_per_month, self.calls_warn_at)
+
+
+@lru_cache(maxsize=1024)
+def _budget(per_day: int | None, per_month: int | None, warn_at: tuple[float, ...]) -> Budget:
+    """Made once and not for each call."""
+    return Budget(per_day=per_day, per_month=per_month, warn_at=warn_at)
 
 
 _BUDGET_NAMES = {"per_day": "calls_per_day: ", "per_month": "calls_per_month: ", "warn_at": "calls_warn_at: "}

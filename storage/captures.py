@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from broker.ledger import Claim
@@ -53,11 +54,12 @@ class SqlCaptures:
             known = self._directory.named(connection, [where], fresh=True)
             account, channel = known.account(where[0]), known.channel(*where)
             query = select(channels.c.manual_logging).where(channels.c.id == channel.id)
-            stored: Mapping[str, int] = connection.scalar(locking(connection, query)) or {}
+            stored: Mapping[str, int] = from_json(connection.scalar(locking(connection, query)) or "{}")
             chosen = {name: at for name, at in stored.items() if name != job and at > now}
             if until is not None:
                 chosen[job] = until
-            connection.execute(update(channels).where(channels.c.id == channel.id).values(manual_logging=chosen))
+            json = to_json(chosen).decode() if chosen else ""
+            connection.execute(update(channels).where(channels.c.id == channel.id).values(manual_logging=json))
             detail = {"job": job} if until is None else {"job": job, "until": iso(from_micros(until))}
             action = "manual_logging.off" if until is None else "manual_logging.on"
             place = Place(account.organization_id, account.id)

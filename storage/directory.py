@@ -281,7 +281,7 @@ class Directory:
             settings=ChannelSettings.model_validate_json(settings),
             fault=fault,
             mapped_at=mapped_at,
-            manual_logging=() if logged == "{}" else _logged_jobs(logged),
+            manual_logging=_logged_jobs(logged) if logged else (),
         )
 
     def _token(self, sealed: str, channel_id: str, domain: str) -> tuple[SecretStr, str]:

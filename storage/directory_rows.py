@@ -16,7 +16,7 @@ ACCOUNT_COLUMNS = (
 CHANNEL_COLUMNS = (
     channels.c.id, channels.c.code, channels.c.name, channels.c.platform, channels.c.domain, channels.c.token,
     channels.c.enabled, cast(channels.c.settings, Text), channels.c.mapped_at,
-    cast(channels.c.manual_logging, Text),
+    channels.c.manual_logging,
 )  # fmt: skip
 """Those that stand after :data:`ACCOUNT_COLUMNS` in each row."""
 _CODES_TOLD = 10

@@ -146,6 +146,8 @@ def _reserve(connection: Connection, asked: _Asked, at: datetime) -> Reservation
     hold = None
     if asked.spending is not None and asked.spending.channel.settings.budget is not None:
         room, hold = _affordable(asked.spending, asked.spending.channel.settings.budget, tally, room, at)
+        # A budget that was set or lowered can be used up before anything is granted under it.
+        tally = _told(connection, asked.spending, tally, at) if hold is not None else tally
     if room:
         granted = tally if asked.spending is None else _told(connection, asked.spending, tally.plus(room), at)
         _write(connection, asked, {"arrival": int(arrival + room * interval)}, before, granted)

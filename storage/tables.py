@@ -77,7 +77,7 @@ channels = Table(
     Column("settings", JSON, nullable=False),
     Column("created_at", Micros, nullable=False),
     Column("mapped_at", Micros, nullable=False, server_default=text("0")),
-    Column("manual_logging", JSON, nullable=False, server_default=text("'{}'")),
+    Column("manual_logging", Text, nullable=False, server_default=text("''")),
     UniqueConstraint("account_id", "code"),
 )
 

@@ -110,6 +110,13 @@ async def test_each_mark_is_one_row_of_the_sync_log_for_each_window(site: Site) 
     assert all("API calls of this day are used" in row.sentence for row in site.rows(sync_log))
 
 
+async def test_a_budget_that_is_set_when_more_is_used_already_holds_and_says_so(site: Site) -> None:
+    await SqlCalls(site.database, site.directory, site.clock).note(await channel_with(site), "x", Cause.FIRST_TRY, 50)
+    channel = await channel_with(site, calls_per_day=10)
+    assert [await reserve(site, channel, CallClass.ORDERS) for _ in range(3)] == [0, 0, 0]
+    assert [row.code for row in site.rows(sync_log)] == ["budget_spent"]
+
+
 async def test_a_channel_without_a_budget_is_counted_and_told_nothing_of(site: Site) -> None:
     channel = await channel_with(site)
     assert await reserve(site, channel, CallClass.PRODUCTS, 5000) == 5000

@@ -47,7 +47,7 @@ def upgrade() -> None:
     op.create_index("ix_call_captures_key", "call_captures", ["account_id", "business_key"])
     op.create_index("ix_call_captures_expires", "call_captures", ["expires_at"])
     with op.batch_alter_table("channels") as batch_op:
-        batch_op.add_column(sa.Column("manual_logging", sa.JSON(), server_default=sa.text("'{}'"), nullable=False))
+        batch_op.add_column(sa.Column("manual_logging", sa.Text(), server_default=sa.text("''"), nullable=False))
     with op.batch_alter_table("gates") as batch_op:
         for name in _TALLY:
             batch_op.add_column(_whole(name))
