@@ -6,34 +6,29 @@ What closes how much:
 - no connection is found, so that nothing was sent: the whole channel, after three in a row;
 - one operation fails (5xx, no answer in time, a broken or unreadable answer): this operation, after three in a row;
 - a second operation closes like that and no call of the channel went well in between: the whole channel.
-
-A permit is also a call of the channel's API-call budget (:mod:`domain.budget`): whoever reserves permits reserves
-calls, all processes together never more than are left for the class of calls; what is not used is given back.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import structlog
 from pydantic import SecretStr
 
 from broker.breaker import WHOLE, Breaker, Breakers, Closure
+from broker.permits import BUDGET, GateClosed, GateStore, Hold, Permits, Reservation, Spending, spread
 from broker.retry import gate_wait
-from domain.budget import Budget, CallClass
+from domain.budget import CallClass
 from domain.channels import Channel
 from domain.errors import ShopDown, ShopError, ShopOutcomeUnknown, ShopThrottled, ShopUnauthorized
 
 log = structlog.get_logger(__name__)
 
-FRESH_SECONDS = 0.5
-"""How long permits are used without a look at what other processes learned of the shop."""
+__all__ = ["BUDGET", "GateClosed", "GateStore", "Gates", "Hold", "Reservation", "Spending"]
+
 LONGEST_WAIT = 2.0
 """Seconds a call waits for its permit; beyond that its delivery waits in the ledger instead of in a worker."""
 LEAST_PROBE_WAIT, MOST_PROBE_WAIT = 0.5, 5.0
@@ -41,9 +36,6 @@ PROBE_PART = 0.25
 """A call that found enough others probing a shop that was down asks again after this part of the closure: probes may
 hang, and each time it asks its lane is claimed and put back.
 """
-BUDGET = "budget"
-HELD_SECONDS = 1.0
-"""How long a class of calls is taken for held before the database is asked again: a budget may be raised."""
 UNAUTHORIZED = "unauthorized"
 UNAUTHORIZED_SECONDS = 60.0
 SHOP_DOWN = "shop_down"
@@ -52,97 +44,12 @@ TROUBLE = (ShopThrottled, ShopUnauthorized, ShopDown, ShopOutcomeUnknown)
 """Errors that tell of the shop's state, not of one delivery."""
 
 
-_RANKS = {each: rank for rank, each in enumerate(CallClass)}
-"""What is reserved for a class of calls also serves those before it."""
-_ALL = len(_RANKS)
-
-
-@dataclass(frozen=True, slots=True)
-class Spending:
-    """For which channel and class of calls permits are reserved, and how many of those that were counted for ``day``
-    (the number of a window) were not used.
-    """
-
-    channel: Channel
-    call_class: CallClass
-    unused: int = 0
-    day: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """The API-call budget leaves no call to a class: for how many seconds, and the reason."""
-
-    seconds: float
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """Permits granted now, or how long to wait; and what is closed: all of the channel, or some of its operations.
-
-    ``day`` is the number of the day they were counted for; ``hold`` is set where the budget grants none.
-    """
-
-    granted: int
-    wait: float = 0.0
-    closures: tuple[Closure, ...] = ()
-    day: int = 0
-    hold: Hold | None = None
-
-
-class GateStore(Protocol):
-    """The shared side of the gates, in the database."""
-
-    async def reserve(
-        self, channel_id: str, count: int, per_second: float, burst: int, spending: Spending | None = None
-    ) -> Reservation:
-        """Take up to ``count`` permits of a channel paced at ``per_second`` with ``burst`` at once; none while the
-        whole channel is closed, or its budget leaves none. They are counted where ``spending`` says for what.
-        """
-
-    async def give_back(self, unused: Sequence[tuple[str, int, int]]) -> None:
-        """Count permits no more that were not used: (channel id, day they were counted for, how many)."""
-
-    async def close(self, channel_id: str, closure: Closure) -> None:
-        """Close the gate of a channel, or of one operation, for all processes; an earlier, longer closure stays."""
-
-    async def open(self, channel_id: str, operation: str) -> None:
-        """Open what was closed: a call came through."""
-
-
-class GateClosed(ShopError):
-    """No such call may be made on this channel now: ``cause`` says why, ``seconds`` for how long."""
-
-    def __init__(self, cause: str, seconds: float, sentence: str) -> None:
-        super().__init__(sentence, code=cause)
-        self.cause = cause
-        self.seconds = seconds
-
-
 @dataclass(slots=True)
 class _Local(Breakers):
     """What this process knows of one channel's gate."""
 
-    permits: int = 0
-    granted_at: float = 0.0
+    permits: Permits = field(default_factory=Permits)
     token: SecretStr | None = None
-    serves: int = _ALL
-    """The permits are for classes of calls up to this rank."""
-    unused: int = 0
-    """Permits counted for ``day`` that are not used and not yet given back."""
-    day: int = 0
-    held: dict[CallClass, tuple[float, Budget, Hold]] = field(default_factory=dict)
-    """Since when (monotonic), by which budget, and how."""
-
-    def drop_permits(self) -> None:
-        """Use the permits no more."""
-        self.unused += self.permits
-        self.permits = 0
-
-    def lacks(self, call_class: CallClass) -> bool:
-        """Whether a call of a class needs a permit that is not at hand."""
-        return self.permits == 0 or _RANKS[call_class] > self.serves
 
 
 class Gates:
@@ -186,18 +93,17 @@ class Gates:
         local = self._local[channel.id]
         refused = local.whole.closing
         if refused and refused.cause == UNAUTHORIZED and local.token != channel.token:
-            local = self._local[channel.id] = _Local(unused=local.unused + local.permits, day=local.day)
+            local = self._local[channel.id] = _Local(permits=local.permits)
         self._refuse(local, operation)
-        if time.monotonic() - local.granted_at > FRESH_SECONDS:
-            local.drop_permits()
-        if local.lacks(call_class):
+        local.permits.drop_old(time.monotonic())
+        if local.permits.lack(call_class):
             async with self._locks[channel.id]:
-                while local.lacks(call_class):
+                while local.permits.lack(call_class):
                     self._refuse(local, operation)
                     await self._reserve(channel, local, operation, call_class)
             # Others may have gone in as the probe, or found the shop down, while this one waited for its permit.
             self._refuse(local, operation)
-        local.permits -= 1
+        local.permits.count -= 1
         if local.disturbed:
             local.begin(operation)
 
@@ -209,7 +115,7 @@ class Gates:
 
     def not_used(self, channel: Channel) -> None:
         """Hear that nothing was sent on a permit."""
-        self._local[channel.id].unused += 1
+        self._local[channel.id].permits.unused += 1
         self._with_permits.add(channel.id)
 
     async def give_back(self, *, all_of_them: bool = False) -> None:
@@ -221,39 +127,31 @@ class Gates:
         now = time.monotonic()
         unused: list[tuple[str, int, int]] = []
         for channel_id in sorted(self._with_permits):
-            local = self._local[channel_id]
-            if all_of_them or now - local.granted_at > FRESH_SECONDS:
-                local.drop_permits()
-            if local.unused:
-                unused.append((channel_id, local.day, local.unused))
-                local.unused = 0
-            if not local.permits:
+            permits = self._local[channel_id].permits
+            if all_of_them:
+                permits.drop()
+            permits.drop_old(now)
+            if permits.unused:
+                unused.append((channel_id, permits.day, permits.unused))
+                permits.unused = 0
+            if not permits.count:
                 self._with_permits.discard(channel_id)
         if unused:
             await self._store.give_back(unused)
 
     async def _reserve(self, channel: Channel, local: _Local, operation: str, call_class: CallClass) -> None:
-        pace = channel.settings
-        self._refuse_held(local, call_class, pace.budget)
+        pace, permits = channel.settings, local.permits
+        permits.refuse_held(call_class, pace.budget, time.monotonic())
         chunk = max(1, min(pace.burst, int(pace.calls_per_second / 10)))
-        spending = Spending(channel, call_class, local.unused, local.day)
-        # Given back at most once, even where the answer is lost: the count may be above the truth, never below it.
-        local.unused = 0
+        spending = permits.spending(channel, call_class)
         answer = await self._store.reserve(channel.id, chunk, pace.calls_per_second, pace.burst, spending)
-        if answer.day != local.day:
-            local.day, local.unused = answer.day, 0
-        local.permits += answer.granted
-        local.granted_at = time.monotonic()
-        if local.permits:
-            self._with_permits.add(channel.id)
+        permits.take(answer, spending, time.monotonic())
+        self._with_permits.add(channel.id)
         for told in answer.closures:
             self._learn(channel, local, told)
         if answer.granted:
-            local.serves = _ALL if pace.budget is None else _RANKS[call_class]
             return
-        if answer.hold is not None and pace.budget is not None:
-            local.held[call_class] = (time.monotonic(), pace.budget, answer.hold)
-            self._refuse_held(local, call_class, pace.budget)
+        permits.refuse_held(call_class, pace.budget, time.monotonic())
         self._refuse(local, operation)
         if answer.wait > LONGEST_WAIT:
             raise GateClosed(
@@ -264,23 +162,12 @@ class Gates:
         await asyncio.sleep(answer.wait)
 
     @staticmethod
-    def _refuse_held(local: _Local, call_class: CallClass, budget: Budget | None) -> None:
-        """Refuse a class of calls that was held a moment ago by the same budget."""
-        if call_class not in local.held:
-            return
-        since, by, hold = local.held[call_class]
-        if by != budget or time.monotonic() - since > HELD_SECONDS:
-            del local.held[call_class]
-            return
-        raise GateClosed(BUDGET, hold.seconds + _spread(), hold.sentence)
-
-    @staticmethod
     def _learn(channel: Channel, local: _Local, told: Closure) -> None:
         now = time.monotonic()
         if told.operation == WHOLE:
             local.token = channel.token
             if not local.whole.learn(told, now):
-                raise GateClosed(told.cause, told.seconds + _spread(), told.words)
+                raise GateClosed(told.cause, told.seconds + spread(), told.words)
         elif local.troubled.setdefault(told.operation, Breaker()).learn(told, now):
             local.suspect = told.operation
 
@@ -292,7 +179,7 @@ class Gates:
         now, prober = time.monotonic(), local.prober(operation)
         for breaker in (local.whole, prober):
             if breaker.closing and breaker.closed_until > now:
-                raise GateClosed(breaker.closing.cause, breaker.closed_until - now + _spread(), breaker.closing.words)
+                raise GateClosed(breaker.closing.cause, breaker.closed_until - now + spread(), breaker.closing.words)
         if prober.closing and prober.crowded:
             raise GateClosed(prober.closing.cause, _probe_wait(prober.closing), prober.closing.words)
 
@@ -359,7 +246,7 @@ class Gates:
             closure = replace(closure, closings=breaker.closings)
         breaker.close(closure, now)
         if breaker is local.whole:
-            local.drop_permits()
+            local.permits.drop()
             local.token = channel.token
         await self._store.close(channel.id, closure)
         log.warning(
@@ -386,9 +273,4 @@ def _asked_for(error: ShopThrottled | ShopUnauthorized, whole: Breaker) -> Closu
 
 def _probe_wait(closing: Closure) -> float:
     part = PROBE_PART * closing.seconds if closing.cause == SHOP_DOWN else 0.0
-    return min(MOST_PROBE_WAIT, max(LEAST_PROBE_WAIT, part)) + _spread()
-
-
-def _spread() -> float:
-    """Seconds that keep all from coming back at once."""
-    return random.uniform(0.05, 0.3)  # noqa: S311 - not a secret
+    return min(MOST_PROBE_WAIT, max(LEAST_PROBE_WAIT, part)) + spread()
