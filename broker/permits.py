@@ -146,7 +146,7 @@ class Permits:
         if by != budget or now - since > HELD_SECONDS:
             del self.held[call_class]
             return
-        raise GateClosed(BUDGET, hold.seconds + spread(), hold.sentence)
+        raise GateClosed(BUDGET, max(hold.seconds - (now - since), 0.0) + spread(), hold.sentence)
 
 
 def spread() -> float:

@@ -51,12 +51,11 @@ class CallRecorder(Protocol):
 
 
 class CallGuard(Protocol):
-    """Stands before and after every outbound call of one run: lease, rate limit, breaker, call count.
+    """Stands before and after every outbound call of one run: lease, rate limit, breaker, call count."""
 
-    ``recorder`` is set while manual logging is on.
-    """
-
-    recorder: CallRecorder | None
+    @property
+    def recorder(self) -> CallRecorder | None:
+        """What keeps the calls while manual logging is on."""
 
     async def before(self, channel: Channel, operation: str, *, writes: bool) -> None:
         """Wait for the permit of one call. ``operation`` is its method and route, as ``GET /orders/{id}``.

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
+from broker.gates import Gates
 from broker.operations import BudgetUse
+from storage.gate_store import SqlGateStore
 from tests.consumers.store import Store
-from tests.house import FAST
+from tests.consumers.test_product_export import CUP
+from tests.house import FAST, small_house, sqlite_url
 
 
 async def budget(store: Store) -> BudgetUse:
@@ -39,24 +43,22 @@ async def test_first_tries_retries_replays_manual_runs_and_tests_add_up_to_the_b
     assert found.total() == len(store.calls()) == (await budget(store)).windows[0].used
 
 
-async def test_a_call_that_was_never_sent_is_not_counted(store: Store) -> None:
-    await store.house.add_channel("gone", "127.0.0.1:1")
-    (message,) = [await store.house.event("order.created", {"external_order_id": "1"}, channel="gone")]
-    await store.house.work_off()
-    (row,) = await store.house.attempts(message)
-    assert [call["sent"] for call in row.calls] == [False]
-    found = await store.house.operations.calls.budget("acme", "gone")
-    assert (found.windows[0].used, found.calls) == (0, ())
-    assert not (await store.house.operations.check_channel("acme", "gone")).reachable
-    found = await store.house.operations.calls.budget("acme", "gone")
-    assert (found.windows[0].used, found.calls) == (0, ())
+async def test_a_call_that_was_never_sent_is_not_counted(tmp_path: Path) -> None:
+    async with small_house(sqlite_url(tmp_path), domain="127.0.0.1:1", **FAST) as house:
+        message = await house.order_event()
+        await house.work_off()
+        (row,) = await house.attempts(message)
+        assert [call["sent"] for call in row.calls] == [False]
+        assert not (await house.operations.check_channel("acme", "main")).reachable
+        found = await house.operations.calls.budget("acme", "main")
+        assert (found.windows[0].used, found.calls) == (0, ())
 
 
 async def test_held_products_wait_without_an_attempt_while_orders_go_on(store: Store) -> None:
     await store.house.change(**FAST, calls_per_day=10)
     for _ in range(9):
         await store.run(await store.house.order_event(store.buy()))
-    held = await store.house.event("product.changed", {"product": {"sku": "NEW", "title": "New"}}, channel="main")
+    held = await store.house.event("product.changed", {"product": CUP})
     row = await store.run(held)
     assert (row.state, row.cause, row.attempts, row.failures) == ("waiting", "budget", 0, 0)
     assert "9 of 10 API calls of this day are used" in row.sentence and "Waiting, not lost" in row.sentence
@@ -79,4 +81,5 @@ async def test_what_waits_for_the_budget_goes_on_when_the_day_is_over(store: Sto
     waiting = await store.house.order_event(second)
     assert (await store.run(waiting)).cause == "budget"
     store.house.clock.advance(86_400)
+    store.house.gates = Gates(SqlGateStore(store.house.database, store.house.clock))
     assert (await store.run(waiting)).state == "done"
