@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from broker.gates import Spending
-from broker.ledger import Delivery, Verdict
+from broker.ledger import Delivery, Settlement, Verdict
 from broker.operations.calls import UNSETTLED
 from domain.budget import CallClass, Cause
 from domain.channels import Channel, ChannelSettings
@@ -137,6 +137,16 @@ async def test_a_raised_budget_lets_go_what_waited_for_it(site: Site) -> None:
 def parked(delivery: Delivery) -> Verdict:
     """Held by the budget until the day ends."""
     return replace(done(delivery), state=DeliveryState.OPEN, outcome="Park", cause="budget", due_in=9999.0)
+
+
+async def test_a_run_that_was_held_by_a_budget_raised_meanwhile_is_due_at_once(site: Site) -> None:
+    old = await channel_with(site, calls_per_day=10)
+    await site.admit(order("1"))
+    claim = await site.take()
+    await channel_with(site, calls_per_day=20)
+    held = tuple(parked(delivery) for delivery in claim.deliveries)
+    await site.ledger.settle("w1", [Settlement(claim, held, frozenset(), old)])
+    assert len(await site.claim()) == 1
 
 
 async def test_calls_are_attributed_by_local_day_job_and_cause_and_the_rest_is_unsettled(site: Site) -> None:
