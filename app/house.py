@@ -22,6 +22,8 @@ from connectors.http import HttpLimits
 from connectors.registry import MANIFESTS, Connectors
 from consumers import HANDLERS
 from domain.jobs import job_type
+from storage.calls import SqlCalls
+from storage.captures import SqlCaptures
 from storage.database import Database
 from storage.desk import SqlDesk
 from storage.directory import Directory
@@ -47,6 +49,7 @@ class House:
     connectors: Connectors
     meters: Meters
     bell: Bell
+    captures: SqlCaptures
 
     def organs(self, jobs: Sequence[str]) -> Organs:
         """What a worker of these job types works with; all job types where none is named."""
@@ -59,6 +62,7 @@ class House:
             handlers=handlers,
             meters=self.meters,
             bell=self.bell,
+            captures=self.captures,
         )
 
 
@@ -103,6 +107,7 @@ async def open_house(settings: Settings, *, exclusive: bool = False, connect: bo
         meters, bell = Meters(), Bell()
         desk = SqlDesk(database, directory, vault, lambda platform: MANIFESTS[platform].version)
         people = SqlPeople(database)
+        captures = SqlCaptures(database, directory)
         trusted = frozenset(f"{host}:{port}" for host, port in settings.hosts())
         parts = Parts(
             ledger,
@@ -114,12 +119,14 @@ async def open_house(settings: Settings, *, exclusive: bool = False, connect: bo
             connectors.open,
             meters,
             bell,
+            SqlCalls(database, directory),
+            captures,
             trusted,
             tuple(MANIFESTS.values()),
         )
         if connect:
             await transport.start()
-        yield House(settings, database, ledger, transport, Operations(parts), connectors, meters, bell)
+        yield House(settings, database, ledger, transport, Operations(parts), connectors, meters, bell, captures)
 
 
 async def _close_quietly(transport: Transport) -> None:

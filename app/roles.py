@@ -100,7 +100,7 @@ def _parts(house: House, cast: Cast, lease: Lease, stop: asyncio.Event) -> list[
         relay = Relay(house.ledger, house.transport, lease, house.meters, house.bell, tickets=tickets, taker=worker)
         parts.append(relay.run(stop))
     if cast.timer:
-        parts.append(Timer(house.ledger, house.meters, house.bell).run(stop))
+        parts.append(Timer(house.ledger, house.meters, house.bell, house.captures.purge).run(stop))
     if cast.serve:
         host = cast.host or settings.http_host
         port = settings.http_port if cast.port is None else cast.port

@@ -11,24 +11,24 @@ What closes how much:
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections import defaultdict
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass, field, replace
 
 import structlog
 from pydantic import SecretStr
 
 from broker.breaker import WHOLE, Breaker, Breakers, Closure
+from broker.permits import BUDGET, GateClosed, GateStore, Hold, Permits, Reservation, Spending, spread
 from broker.retry import gate_wait
+from domain.budget import CallClass
 from domain.channels import Channel
 from domain.errors import ShopDown, ShopError, ShopOutcomeUnknown, ShopThrottled, ShopUnauthorized
 
 log = structlog.get_logger(__name__)
 
-FRESH_SECONDS = 0.5
-"""How long permits are used without a look at what other processes learned of the shop."""
+__all__ = ["BUDGET", "GateClosed", "GateStore", "Gates", "Hold", "Reservation", "Spending"]
+
 LONGEST_WAIT = 2.0
 """Seconds a call waits for its permit; beyond that its delivery waits in the ledger instead of in a worker."""
 LEAST_PROBE_WAIT, MOST_PROBE_WAIT = 0.5, 5.0
@@ -44,45 +44,11 @@ TROUBLE = (ShopThrottled, ShopUnauthorized, ShopDown, ShopOutcomeUnknown)
 """Errors that tell of the shop's state, not of one delivery."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """Permits granted now, or how long to wait; and what is closed: all of the channel, or some of its operations."""
-
-    granted: int
-    wait: float = 0.0
-    closures: tuple[Closure, ...] = ()
-
-
-class GateStore(Protocol):
-    """The shared side of the gates, in the database."""
-
-    async def reserve(self, channel_id: str, count: int, per_second: float, burst: int) -> Reservation:
-        """Take up to ``count`` permits of a channel paced at ``per_second`` with ``burst`` at once; none while the
-        whole channel is closed.
-        """
-
-    async def close(self, channel_id: str, closure: Closure) -> None:
-        """Close the gate of a channel, or of one operation, for all processes; an earlier, longer closure stays."""
-
-    async def open(self, channel_id: str, operation: str) -> None:
-        """Open what was closed: a call came through."""
-
-
-class GateClosed(ShopError):
-    """No such call may be made on this channel now: ``cause`` says why, ``seconds`` for how long."""
-
-    def __init__(self, cause: str, seconds: float, sentence: str) -> None:
-        super().__init__(sentence, code=cause)
-        self.cause = cause
-        self.seconds = seconds
-
-
 @dataclass(slots=True)
 class _Local(Breakers):
     """What this process knows of one channel's gate."""
 
-    permits: int = 0
-    granted_at: float = 0.0
+    permits: Permits = field(default_factory=Permits)
     token: SecretStr | None = None
 
 
@@ -96,6 +62,8 @@ class Gates:
         self._store = store
         self._local: dict[str, _Local] = defaultdict(_Local)
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._with_permits: set[str] = set()
+        """Channels of which permits may be left."""
 
     def closed_channels(self) -> list[str]:
         """Channels whose gate is closed as a whole right now: no use to claim their lanes.
@@ -115,28 +83,27 @@ class Gates:
         one = local.troubled.get(operation)
         return local.whole.closing is not None or (one is not None and one.closing is not None)
 
-    async def enter(self, channel: Channel, operation: str = WHOLE) -> None:
+    async def enter(self, channel: Channel, operation: str = WHOLE, call_class: CallClass = CallClass.ORDERS) -> None:
         """Wait for the permit of one call.
 
         Raises:
-            GateClosed: the gate is closed, for the channel or for this operation, or the pace of the channel leaves
-                no permit within two seconds.
+            GateClosed: the gate is closed, for the channel or for this operation, the budget holds this class of calls,
+                or the pace of the channel leaves no permit within two seconds.
         """
         local = self._local[channel.id]
         refused = local.whole.closing
         if refused and refused.cause == UNAUTHORIZED and local.token != channel.token:
-            local = self._local[channel.id] = _Local()
+            local = self._local[channel.id] = _Local(permits=local.permits)
         self._refuse(local, operation)
-        if time.monotonic() - local.granted_at > FRESH_SECONDS:
-            local.permits = 0
-        if local.permits == 0:
+        local.permits.drop_old(time.monotonic())
+        if local.permits.lack(call_class):
             async with self._locks[channel.id]:
-                while local.permits == 0:
+                while local.permits.lack(call_class):
                     self._refuse(local, operation)
-                    await self._reserve(channel, local, operation)
+                    await self._reserve(channel, local, operation, call_class)
             # Others may have gone in as the probe, or found the shop down, while this one waited for its permit.
             self._refuse(local, operation)
-        local.permits -= 1
+        local.permits.count -= 1
         if local.disturbed:
             local.begin(operation)
 
@@ -146,16 +113,45 @@ class Gates:
         if prober is not None:
             prober.probes_begun -= 1
 
-    async def _reserve(self, channel: Channel, local: _Local, operation: str) -> None:
-        pace = channel.settings
+    def not_used(self, channel: Channel) -> None:
+        """Hear that nothing was sent on a permit."""
+        self._local[channel.id].permits.unused += 1
+        self._with_permits.add(channel.id)
+
+    async def give_back(self, *, all_of_them: bool = False) -> None:
+        """Give back the permits that are too old to be used, or ``all_of_them`` where no call will be made any more.
+
+        Raises:
+            StorageUnavailable: they stay counted as used.
+        """
+        now = time.monotonic()
+        unused: list[tuple[str, int, int]] = []
+        for channel_id in sorted(self._with_permits):
+            permits = self._local[channel_id].permits
+            if all_of_them:
+                permits.drop()
+            permits.drop_old(now)
+            if permits.unused:
+                unused.append((channel_id, permits.day, permits.unused))
+                permits.unused = 0
+            if not permits.count:
+                self._with_permits.discard(channel_id)
+        if unused:
+            await self._store.give_back(unused)
+
+    async def _reserve(self, channel: Channel, local: _Local, operation: str, call_class: CallClass) -> None:
+        pace, permits = channel.settings, local.permits
+        permits.refuse_held(call_class, pace.budget, time.monotonic())
         chunk = max(1, min(pace.burst, int(pace.calls_per_second / 10)))
-        answer = await self._store.reserve(channel.id, chunk, pace.calls_per_second, pace.burst)
-        local.permits += answer.granted
-        local.granted_at = time.monotonic()
+        spending = permits.spending(channel, call_class)
+        answer = await self._store.reserve(channel.id, chunk, pace.calls_per_second, pace.burst, spending)
+        permits.take(answer, spending, time.monotonic())
+        self._with_permits.add(channel.id)
         for told in answer.closures:
             self._learn(channel, local, told)
         if answer.granted:
             return
+        permits.refuse_held(call_class, pace.budget, time.monotonic())
         self._refuse(local, operation)
         if answer.wait > LONGEST_WAIT:
             raise GateClosed(
@@ -171,7 +167,7 @@ class Gates:
         if told.operation == WHOLE:
             local.token = channel.token
             if not local.whole.learn(told, now):
-                raise GateClosed(told.cause, told.seconds + _spread(), told.words)
+                raise GateClosed(told.cause, told.seconds + spread(), told.words)
         elif local.troubled.setdefault(told.operation, Breaker()).learn(told, now):
             local.suspect = told.operation
 
@@ -183,7 +179,7 @@ class Gates:
         now, prober = time.monotonic(), local.prober(operation)
         for breaker in (local.whole, prober):
             if breaker.closing and breaker.closed_until > now:
-                raise GateClosed(breaker.closing.cause, breaker.closed_until - now + _spread(), breaker.closing.words)
+                raise GateClosed(breaker.closing.cause, breaker.closed_until - now + spread(), breaker.closing.words)
         if prober.closing and prober.crowded:
             raise GateClosed(prober.closing.cause, _probe_wait(prober.closing), prober.closing.words)
 
@@ -250,7 +246,8 @@ class Gates:
             closure = replace(closure, closings=breaker.closings)
         breaker.close(closure, now)
         if breaker is local.whole:
-            local.permits, local.token = 0, channel.token
+            local.permits.drop()
+            local.token = channel.token
         await self._store.close(channel.id, closure)
         log.warning(
             "gate_closed",
@@ -276,9 +273,4 @@ def _asked_for(error: ShopThrottled | ShopUnauthorized, whole: Breaker) -> Closu
 
 def _probe_wait(closing: Closure) -> float:
     part = PROBE_PART * closing.seconds if closing.cause == SHOP_DOWN else 0.0
-    return min(MOST_PROBE_WAIT, max(LEAST_PROBE_WAIT, part)) + _spread()
-
-
-def _spread() -> float:
-    """Seconds that keep all from coming back at once."""
-    return random.uniform(0.05, 0.3)  # noqa: S311 - not a secret
+    return min(MOST_PROBE_WAIT, max(LEAST_PROBE_WAIT, part)) + spread()

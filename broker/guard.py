@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from broker.breaker import WHOLE
 from broker.crash import crash_point
-from broker.gates import TROUBLE, GateClosed, Gates
+from broker.gates import BUDGET, TROUBLE, GateClosed, Gates
 from broker.lease import Lease
+from broker.recording import Recorder
+from domain.budget import TEST_CONNECTION, CallClass, Cause
 from domain.channels import Channel
 from domain.errors import LeaseLost, ShopError
+from domain.ports import CallRecorder
 from domain.synclog import ApiCall
 
 
 class RunGuard:
     """:class:`domain.ports.CallGuard` for one claim, made in ``term`` of the lease. ``wrote`` tells whether a write was
     begun, ``troubled`` whether the shop failed or its gate was closed. A run that was begun before its delivery was
-    durable waits for ``stored`` before it acts.
+    durable waits for ``stored`` before it acts. ``call_class`` is what its calls are for.
     """
 
-    def __init__(self, lease: Lease, gates: Gates, term: int, stored: asyncio.Future[bool] | None = None) -> None:
+    def __init__(
+        self,
+        lease: Lease,
+        gates: Gates,
+        term: int,
+        stored: asyncio.Future[bool] | None = None,
+        call_class: CallClass = CallClass.ORDERS,
+    ) -> None:
         self._stored = stored
+        self._call_class = call_class
         self._lease = lease
         self._term = term
         self._gates = gates
         self._reports: list[tuple[Channel, ShopError | None, str]] = []
         self._failed: set[str] = set()
         self.calls: list[ApiCall] = []
+        self.recorder: Recorder | None = None
         self.wrote = False
         self.troubled = False
 
@@ -40,9 +53,10 @@ class RunGuard:
         await self.tell_gates()
         self._lease.ensure(self._term)
         try:
-            await self._gates.enter(channel, operation)
-        except GateClosed:
-            self.troubled = True
+            await self._gates.enter(channel, operation, self._call_class)
+        except GateClosed as error:
+            # A budget that is used up says nothing about the shop: other classes of calls go on.
+            self.troubled = self.troubled or error.cause != BUDGET
             raise
         try:
             await self.ensure_stored()
@@ -50,6 +64,7 @@ class RunGuard:
             self._lease.ensure(self._term)
         except LeaseLost:
             self._gates.leave(channel, operation)
+            self._gates.not_used(channel)
             raise
         if writes:
             crash_point("worker.before_call")
@@ -67,6 +82,8 @@ class RunGuard:
     def after(self, channel: Channel, call: ApiCall, error: ShopError | None) -> None:
         """Record a call and how it ended."""
         self.calls.append(call)
+        if not call.sent:
+            self._gates.not_used(channel)
         self.troubled = self.troubled or isinstance(error, TROUBLE)
         operation = f"{call.method} {call.route}"
         if error is None and call.error is not None:
@@ -96,8 +113,32 @@ class RunGuard:
 class FreeGuard:
     """:class:`domain.ports.CallGuard` for a person's own question (*Test connection*): no lane, no lease, no gate."""
 
+    recorder: CallRecorder | None = None
+
     async def before(self, channel: Channel, operation: str, *, writes: bool) -> None:
         """Nothing stands in the way of a single call that a person waits for."""
 
     def after(self, channel: Channel, call: ApiCall, error: ShopError | None) -> None:
         """Nothing is kept: the person sees the answer."""
+
+
+class CheckGuard(FreeGuard):
+    """As :class:`FreeGuard`; each call is counted, by ``note``, before it is made."""
+
+    def __init__(self, note: Callable[[Channel, str, Cause, int], Awaitable[None]]) -> None:
+        self._note = note
+        self._not_sent: list[Channel] = []
+
+    async def before(self, channel: Channel, operation: str, *, writes: bool) -> None:
+        """Count the call. Raises StorageUnavailable."""
+        await self._note(channel, TEST_CONNECTION, Cause.MANUAL, 1)
+
+    def after(self, channel: Channel, call: ApiCall, error: ShopError | None) -> None:
+        """Remember what was not sent."""
+        if not call.sent:
+            self._not_sent.append(channel)
+
+    async def finish(self) -> None:
+        """Take back the count of what was not sent. Raises StorageUnavailable."""
+        while self._not_sent:
+            await self._note(self._not_sent.pop(), TEST_CONNECTION, Cause.MANUAL, -1)

@@ -16,6 +16,7 @@ again.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,9 +32,11 @@ from broker.lease import Lease
 from broker.ledger import Claim, Hands, Ledger, Memory, Settled, Settlement
 from broker.meters import Meters
 from broker.pacer import Pacer
+from broker.recording import CaptureStore, Recorder, recorder_of
 from broker.slots import Slots
 from broker.sources import LaneSource
 from broker.verdicts import Attempt, judge_run, unsettled
+from domain.budget import JOB_CLASSES, CallClass
 from domain.channels import Channel
 from domain.errors import LeaseLost, StorageUnavailable
 from domain.moments import Clock, utc_now
@@ -43,6 +46,8 @@ log = structlog.get_logger(__name__)
 
 AWAY_SECONDS = 1.0
 """How long a database that is away is left alone before it is asked again."""
+GIVE_BACK_SECONDS = 1.0
+"""How often permits that were reserved and not used are given back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class Organs:
     meters: Meters
     clock: Clock = utc_now
     bell: Bell = field(default_factory=Bell)
+    captures: CaptureStore | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +147,7 @@ class Worker:
                 await self._finish()
             settler.cancel()
             await asyncio.gather(settler, return_exceptions=True)
+            await self._give_back(all_of_them=True)
             await self._source.stop()
 
     async def _finish(self) -> None:
@@ -201,7 +208,9 @@ class Worker:
     def _begin(self, claim: Claim, term: int, stored: asyncio.Future[bool] | None = None) -> None:
         """Run a claim that was asked for in this term of the lease."""
         self._in_hand[claim.lane] = claim.token
-        task = asyncio.create_task(self._run(claim, RunGuard(self._lease, self._organs.gates, term, stored)))
+        call_class = JOB_CLASSES.get(claim.job_type, CallClass.ORDERS)
+        guard = RunGuard(self._lease, self._organs.gates, term, stored, call_class)
+        task = asyncio.create_task(self._run(claim, guard))
         self._running.add(task)
         slot = self._slots.take(claim.channel_id)
 
@@ -245,6 +254,8 @@ class Worker:
             await guard.tell_gates()
         except StorageUnavailable as error:
             log.warning("gates_not_told", lane=claim.lane, reason=error.sentence)
+        if guard.recorder is not None:
+            await self._keep(claim, guard.recorder)
         self._slots.learn(claim.channel_id, [call.milliseconds / 1000 for call in guard.calls], well=not guard.troubled)
         attempt = Attempt(started, self._organs.clock(), tuple(guard.calls))
         closed = guard.met_closed_gate(claim.channel_id)
@@ -252,6 +263,15 @@ class Worker:
         go_on = frozenset() if self._stopping else self._jobs
         self._finished.append(Settlement(claim, verdicts, go_on, seen.get(claim.lane)))
         self._settle_bell.ring()
+
+    async def _keep(self, claim: Claim, recorder: Recorder) -> None:
+        """Keep what manual logging recorded; where the database is away it is lost, and the run is not."""
+        if self._organs.captures is None or not recorder.captures:
+            return
+        try:
+            await self._organs.captures.keep(claim, recorder.captures)
+        except StorageUnavailable as error:
+            log.warning("captures_lost", lane=claim.lane, count=len(recorder.captures), reason=error.sentence)
 
     async def _handle(self, claim: Claim, guard: RunGuard, seen: dict[str, Channel]) -> list[Answer]:
         """The handler's answers; ``seen`` gets the channel as this run knew it."""
@@ -263,6 +283,8 @@ class Worker:
         refused = refusal_of(channel, claim)
         if channel is None or refused is not None:
             return [refused or CHANNEL_DELETED] * len(claim.deliveries)
+        if channel.manual_logging and self._organs.captures is not None:
+            guard.recorder = recorder_of(channel, claim.job_type, self._organs.clock)
         run = Run(
             channel,
             self._organs.shops(channel, guard),
@@ -277,9 +299,20 @@ class Worker:
         return answers
 
     async def _settle_forever(self) -> None:
+        looked = time.monotonic()
         while True:
             await self._settle_bell.listen(1.0)
             await self._flush()
+            if time.monotonic() - looked > GIVE_BACK_SECONDS:
+                await self._give_back()
+                looked = time.monotonic()
+
+    async def _give_back(self, *, all_of_them: bool = False) -> None:
+        """Give back permits that nobody uses; while the database is away they stay counted."""
+        try:
+            await self._organs.gates.give_back(all_of_them=all_of_them)
+        except StorageUnavailable as error:
+            log.warning("permits_not_given_back", reason=error.sentence)
 
     async def _flush(self) -> None:
         """Settle all that is finished."""

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from broker.ledger import Admission, Verdict
+from domain.budget import BudgetLevel
 from domain.jobs import jobs_for
+
+if TYPE_CHECKING:
+    from broker.operations.calls import BudgetUse
 
 
 class Meters:
@@ -41,6 +46,20 @@ class Meters:
         self.announced = Counter("towpath_lanes_announced", "Lane references published", registry=self.registry)
         self.depth = Gauge("towpath_lanes", "Lanes by job and state", ["job", "state"], registry=self.registry)
         self.lag = Gauge("towpath_lag_seconds", "Age of the oldest due lane", ["job"], registry=self.registry)
+        budget = ["account", "channel", "window"]
+        self._used = Gauge("towpath_api_budget_used", "API calls used of a budget", budget, registry=self.registry)
+        self._limit = Gauge(
+            "towpath_api_budget_limit", "API calls that a budget allows", budget, registry=self.registry
+        )
+        self._level = Gauge(
+            "towpath_api_budget_level", "0 ok, 1 warning, 2 critical, 3 spent", budget[:2], registry=self.registry
+        )
+        self._ends = Gauge(
+            "towpath_api_budget_ends_seconds",
+            "When a budget ends at the present rate, in seconds since 1970; none where it lasts",
+            budget[:2],
+            registry=self.registry,
+        )
         self.outbox = Gauge("towpath_relay_depth", "Announcements not yet confirmed", registry=self.registry)
 
     def admitted(self, answers: Sequence[Admission], rejected: int = 0) -> None:
@@ -67,3 +86,19 @@ class Meters:
                 self._retries.labels(job).inc()
             elif verdict.outcome != "Park":
                 self._lag.labels(job).observe((verdict.finished_at - verdict.delivery.created_at).total_seconds())
+
+    def show_budgets(self, found: Sequence[BudgetUse]) -> None:
+        """Show how the channels that have an API-call budget stand; the others have no gauges."""
+        for gauge in (self._used, self._limit, self._level, self._ends):
+            gauge.clear()
+        for each in found:
+            self._level.labels(each.account, each.channel).set(_LEVELS.index(each.level))
+            if each.ends_at is not None:
+                self._ends.labels(each.account, each.channel).set(each.ends_at.timestamp())
+            for window in each.windows:
+                if window.limit is not None:
+                    self._used.labels(each.account, each.channel, window.window).set(window.used)
+                    self._limit.labels(each.account, each.channel, window.window).set(window.limit)
+
+
+_LEVELS = [str(level) for level in BudgetLevel]

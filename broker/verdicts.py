@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from broker.gates import UNAUTHORIZED_SECONDS, GateClosed
+from broker.gates import BUDGET, UNAUTHORIZED_SECONDS, GateClosed
 from broker.handling import Answer
 from broker.ledger import Claim, Delivery, Settlement, Verdict
 from broker.retry import wait_after
@@ -78,8 +78,9 @@ def judge(outcome: Outcome, delivery: Delivery, attempt: Attempt) -> Verdict:
     if isinstance(outcome, Retry):
         return _retry(outcome, delivery, attempt, Level.ERROR)
     if isinstance(outcome, Park):
+        # That a budget holds calls is told once for the channel, not for each delivery that waits.
         repeated = not attempt.calls and (
-            delivery.cause == outcome.cause or {delivery.cause, outcome.cause} <= GATE_CAUSES
+            delivery.cause == outcome.cause or {delivery.cause, outcome.cause} <= GATE_CAUSES or outcome.cause == BUDGET
         )
         return _verdict(
             delivery, attempt, DeliveryState.OPEN, "Park", Level.WARNING, code=outcome.code, sentence=outcome.sentence,

@@ -32,11 +32,12 @@ class CallClass(StrEnum):
     PRODUCTS = "products"
 
 
+TEST_CONNECTION = "test_connection"
 JOB_CLASSES: dict[str, CallClass] = {
     **dict.fromkeys(("order_import", "order_update", "shipment_export"), CallClass.ORDERS),
     **dict.fromkeys(("inventory_export", "inventory_import"), CallClass.STOCK),
     **dict.fromkeys(("product_import", "product_export"), CallClass.PRODUCTS),
-    **dict.fromkeys(("authorization_refresh", "test_connection", "pii_redaction"), CallClass.UPKEEP),
+    **dict.fromkeys(("authorization_refresh", TEST_CONNECTION, "pii_redaction"), CallClass.UPKEEP),
 }
 SHARES: dict[CallClass, int] = {CallClass.ORDERS: 100, CallClass.STOCK: 95, CallClass.PRODUCTS: 90}
 """Per cent of each window's budget at which the class is held. What is not here is counted, never held."""
@@ -133,7 +134,7 @@ def class_of(job_type: str) -> CallClass:
 
 
 def stand(budget: Budget, usage: Usage, now: datetime, timezone: str) -> Standing:
-    """Where the budget stands at ``now`` (aware), by the calendar of ``timezone`` (the account's, an IANA name)."""
+    """Where the budget stands at ``now`` (aware), by the calendar of ``timezone`` (the channel's, an IANA name)."""
     meters = _meters(budget, usage, now, timezone)
     classes = {each: _class_standing(each, meters.values()) for each in CallClass}
     share = max((each.share for each in meters.values()), default=0.0)
@@ -215,7 +216,18 @@ def lets_tick_pass(job_type: str, due: datetime, period: Period, standing: Stand
     Decided by the place of ``due`` on the grid of its period (:func:`domain.periods.next_due`), so any process finds
     the same; a tick that passes at a factor passes at every smaller one. Not for ticks that a person asks for.
     """
-    factor = stretch(job_type, period, standing)
+    return passes(due, period, stretch(job_type, period, standing))
+
+
+def next_pass(due: datetime, period: Period, factor: int) -> datetime:
+    """The first instant from ``due`` on, on the grid of its period, whose tick passes at this factor."""
+    if period.every is None:
+        return due
+    return due + (-((due - EPOCH) // period.every) % factor) * period.every
+
+
+def passes(due: datetime, period: Period, factor: int) -> bool:
+    """As :func:`lets_tick_pass`, where the factor of :func:`stretch` is known."""
     return period.every is None or (due - EPOCH) // period.every % factor == 0
 
 

@@ -1,6 +1,6 @@
 """The days and months in which API calls are counted, and how full they are.
 
-Shops bill by the calendar, so a window is a calendar day or month in the account's timezone. A day in which the
+Shops bill by the calendar, so a window is a calendar day or month in the channel's timezone. A day in which the
 clocks change has 23 or 25 hours.
 """
 
@@ -53,6 +53,20 @@ def window_of(moment: datetime, timezone: str) -> Windows:
     month = day.replace(day=1)
     next_month = (month + timedelta(days=31)).replace(day=1)
     return Windows(_window(day, day + _ONE_DAY, zone), _window(month, next_month, zone))
+
+
+class Calendar:
+    """As :func:`window_of`, for moments that come one soon after the other: it remembers the present windows."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Windows] = {}
+
+    def windows(self, moment: datetime, timezone: str) -> Windows:
+        """The calendar day and month of ``moment`` (aware) in ``timezone``. Raises ZoneInfoNotFoundError."""
+        known = self._known.get(timezone)
+        if known is None or not known.day.begin <= moment < known.day.end:
+            known = self._known[timezone] = window_of(moment, timezone)
+        return known
 
 
 def _window(first: date, after: date, zone: ZoneInfo) -> Window:

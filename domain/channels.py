@@ -5,10 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from domain.budget import Budget
@@ -30,12 +40,13 @@ class StockMode(StrEnum):
 class ChannelSettings(BaseModel):
     """What an operator sets on a channel. Unknown members are refused.
 
-    ``pii_retention_days`` is the
-    *PII retention threshold*, ``None`` keeps; ``initial_order_status`` is what the OMS is told of an order that is new,
-    ``None`` for the shop's own; ``stock_warehouses`` are those whose stock the channel sells, none for all.
-    ``unmapped_sku`` says what becomes of a channel's SKU that has no mapping and is not in the account's catalogue: its
-    order waits for a mapping, or it counts as the same in the OMS. ``calls_per_second`` and ``burst`` limit outbound
-    calls over all processes together.
+    ``calls_per_second`` and ``burst`` limit outbound calls over all processes together. ``calls_per_day`` and
+    ``calls_per_month`` (calendar windows in ``timezone``) are the API-call budget, ``calls_warn_at`` its warning levels
+    as used shares (:class:`domain.budget.Budget`). ``pii_retention_days`` is the *PII retention threshold*, ``None``
+    keeps; ``initial_order_status`` is what the OMS is told of an order that is new, ``None`` for the shop's own;
+    ``stock_warehouses`` are those whose stock the channel sells, none for all. ``unmapped_sku`` says what becomes of a
+    channel's SKU that has no mapping and is not in the account's catalogue: its order waits for a mapping, or it counts
+    as the same in the OMS.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,7 +68,9 @@ class ChannelSettings(BaseModel):
     initial_order_status: OrderStatus | None = None
     units_length: str = "in"
     units_weight: str = "lb"
-    budget: Budget = Budget()
+    calls_per_day: int | None = None
+    calls_per_month: int | None = None
+    calls_warn_at: tuple[float, ...] = (0.8, 0.95)
 
     @field_validator("timezone")
     @classmethod
@@ -68,6 +81,33 @@ class ChannelSettings(BaseModel):
     @classmethod
     def _is_a_unit(cls, unit: str, info: ValidationInfo) -> str:
         return _unit(unit, info.field_name or "")
+
+    @model_validator(mode="after")
+    def _is_a_budget(self) -> Self:
+        try:
+            Budget(per_day=self.calls_per_day, per_month=self.calls_per_month, warn_at=self.calls_warn_at)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = _BUDGET_NAMES.get(str(first["loc"][0]) if first["loc"] else "", "")
+            told = f"the API-call budget cannot be: {name}{first['msg']}".replace("{", "{{").replace("}", "}}")
+            raise PydanticCustomError("budget", told) from None
+        return self
+
+    @property
+    def budget(self) -> Budget | None:
+        """The API-call budget; ``None`` where none is set."""
+        if self.calls_per_day is None and self.calls_per_month is None:
+            return None
+        return _budget(self.calls_per_day, self.calls_per_month, self.calls_warn_at)
+
+
+@lru_cache(maxsize=1024)
+def _budget(per_day: int | None, per_month: int | None, warn_at: tuple[float, ...]) -> Budget:
+    """Made once and not for each call."""
+    return Budget(per_day=per_day, per_month=per_month, warn_at=warn_at)
+
+
+_BUDGET_NAMES = {"per_day": "calls_per_day: ", "per_month": "calls_per_month: ", "warn_at": "calls_warn_at: "}
 
 
 class AccountSettings(BaseModel):
@@ -122,6 +162,7 @@ class Channel:
     ``product_source`` is the *Master Product Source* of its account, as :mod:`domain.product_source` has it.
     ``mapped_at`` is when its mappings were changed last, 0 for never; ``sku_mapped`` whether it ever had SKU mappings.
     ``catalogued`` is whether its account has a catalogue (see docs/decisions/011).
+    ``manual_logging`` are the jobs whose API calls are kept, each with the instant at which that ends.
     """
 
     id: str
@@ -139,6 +180,7 @@ class Channel:
     product_source: str = OMS
     sku_mapped: bool = False
     catalogued: bool = False
+    manual_logging: tuple[tuple[str, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

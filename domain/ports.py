@@ -41,8 +41,21 @@ class ConnectionCheck:
     sentence: str
 
 
+class CallRecorder(Protocol):
+    """Keeps what calls ask and answer, while manual logging is on."""
+
+    def record(self, request: bytes, about: str, status: int | None, response: bytes) -> None:
+        """Keep a whole HTTP request and the body of its response (``status`` is ``None`` where none came). ``about``
+        names the order, product or SKU. The recorder takes out what may not be kept.
+        """
+
+
 class CallGuard(Protocol):
     """Stands before and after every outbound call of one run: lease, rate limit, breaker, call count."""
+
+    @property
+    def recorder(self) -> CallRecorder | None:
+        """What keeps the calls while manual logging is on."""
 
     async def before(self, channel: Channel, operation: str, *, writes: bool) -> None:
         """Wait for the permit of one call. ``operation`` is its method and route, as ``GET /orders/{id}``.

@@ -143,15 +143,15 @@ _FIELDS = (
         least=1, most=10_000,
     ),
     SettingField(
-        "budget.per_day", "API-call budget of a day", _ADVANCED, _CALLS, "whole",
+        "calls_per_day", "API-call budget of a day", _ADVANCED, _CALLS, "whole",
         "The most API calls of a day; empty sets no limit.", least=1, most=1_000_000_000, empty=True,
     ),
     SettingField(
-        "budget.per_month", "API-call budget of a month", _ADVANCED, _CALLS, "whole",
+        "calls_per_month", "API-call budget of a month", _ADVANCED, _CALLS, "whole",
         "The most API calls of a month; empty sets no limit.", least=1, most=1_000_000_000, empty=True,
     ),
     SettingField(
-        "budget.warn_at", "Warnings of the API-call budget", _ADVANCED, _CALLS, "numbers",
+        "calls_warn_at", "Warnings of the API-call budget", _ADVANCED, _CALLS, "numbers",
         "Used shares of the budget, ascending, at which it is told: 0.8 is 80 per cent.",
     ),
     SettingField(

@@ -1,7 +1,7 @@
 """Settings and where each comes from: a channel's own value, its account's default, or what is built in.
 
-Values are kept by name; a member of a group has a dot in its name (``budget.per_day``), and the period of a job is
-``period.<job>``. Nothing here knows who may change what (:mod:`domain.access`).
+Values are kept by name; the period of a job is ``period.<job>``. Nothing here knows who may
+change what (:mod:`domain.access`).
 """
 
 from __future__ import annotations
@@ -97,13 +97,7 @@ def built_in() -> dict[str, Any]:
 
 def flattened(settings: ChannelSettings) -> dict[str, Any]:
     """The settings by name, as JSON knows their values."""
-    made: dict[str, Any] = {}
-    for name, value in settings.model_dump(mode="json").items():
-        if isinstance(value, dict):
-            made |= {f"{name}.{member}": inner for member, inner in value.items()}
-        else:
-            made[name] = value
-    return made
+    return settings.model_dump(mode="json")
 
 
 def settings_of(values: Values) -> ChannelSettings:
@@ -112,18 +106,13 @@ def settings_of(values: Values) -> ChannelSettings:
     Raises:
         InputError: code ``invalid_settings`` for a value that cannot be, ``unknown_period`` for a period.
     """
-    nested: dict[str, Any] = {}
     for name, value in values.items():
         if name.startswith(PERIOD):
             Period(str(value))
-            continue
-        group, dot, member = name.partition(".")
-        if dot:
-            nested.setdefault(group, {})[member] = value
-        else:
-            nested[name] = value
     try:
-        return ChannelSettings.model_validate(nested)
+        return ChannelSettings.model_validate(
+            {name: value for name, value in values.items() if not name.startswith(PERIOD)}
+        )
     except ValidationError as error:
         raise InputError(
             f"These settings cannot be: {explain(error)}. Nothing was changed.", code="invalid_settings"

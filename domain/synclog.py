@@ -30,7 +30,10 @@ class Trigger(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ApiCall:
-    """One call to a shop as the log keeps it: never a body, never a token, the path only as its template."""
+    """One call to a shop as the log keeps it: never a body, never a token, the path only as its template.
+
+    ``sent`` is false where it is certain that the shop saw nothing of it.
+    """
 
     method: str
     route: str
@@ -38,6 +41,7 @@ class ApiCall:
     milliseconds: int
     bytes: int
     error: str | None = None
+    sent: bool = True
 
 
 @dataclass(frozen=True, slots=True)

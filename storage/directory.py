@@ -10,9 +10,11 @@ import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from pydantic import SecretStr
+from pydantic_core import from_json
 from sqlalchemy import Connection, Row, select
 
 from domain.channels import Account, Channel, ChannelSettings
@@ -264,7 +266,7 @@ class Directory:
         return row, account, self._channel(account, row[_OWN:])
 
     def _channel(self, account: Account, row: _Row) -> Channel:
-        channel_id, code, name, platform, domain, sealed, enabled, settings, mapped_at, sku_mapped = row
+        channel_id, code, name, platform, domain, sealed, enabled, settings, mapped_at, sku_mapped, logged = row
         token, fault = self._token(sealed, channel_id, domain)
         return Channel(
             id=channel_id,
@@ -282,6 +284,7 @@ class Directory:
             product_source=account.product_source,
             sku_mapped=bool(sku_mapped),
             catalogued=account.catalogued,
+            manual_logging=_logged_jobs(logged) if logged else (),
         )
 
     def _token(self, sealed: str, channel_id: str, domain: str) -> tuple[SecretStr, str]:
@@ -290,6 +293,10 @@ class Directory:
             return SecretStr(self._vault.open(sealed, f"channel-token/{channel_id}/{domain}")), ""
         except ConfigurationError as error:
             return SecretStr(""), error.sentence
+
+
+def _logged_jobs(stored: str) -> tuple[tuple[str, datetime], ...]:
+    return tuple((job, from_micros(until)) for job, until in sorted(from_json(stored).items()))
 
 
 def _account(row: _Row) -> Account:

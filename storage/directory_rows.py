@@ -17,6 +17,7 @@ CHANNEL_COLUMNS = (
     channels.c.id, channels.c.code, channels.c.name, channels.c.platform, channels.c.domain, channels.c.token,
     channels.c.enabled, cast(channels.c.settings, Text), channels.c.mapped_at,
     channels.c.sku_mapped,
+    channels.c.manual_logging,
 )  # fmt: skip
 """Those that stand after :data:`ACCOUNT_COLUMNS` in each row."""
 _LIVES = channels.c.deleted_at.is_(None)

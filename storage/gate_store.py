@@ -4,18 +4,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, delete, select, update
 
 from broker.breaker import WHOLE, Closure
-from broker.gates import Reservation
+from broker.gates import Hold, Reservation, Spending
+from domain.budget import Budget, reserve, stand
+from domain.budget_tally import Tally
 from domain.moments import Clock, to_micros, utc_now
 from storage.database import Database
 from storage.sql import upsert
 from storage.tables import gates
+from storage.tally_rows import give_back, tally_of, tell, turn, values_of
 
 _own, _closed = gates.alias("own"), gates.alias("closed")
+PROCESSES = 4
+"""About so many share the calls of a channel; where there are more, the last calls of a budget go to fewer of them."""
 
 
 class SqlGateStore:
@@ -25,14 +33,24 @@ class SqlGateStore:
         self._database = database
         self._clock = clock
 
-    async def reserve(self, channel_id: str, count: int, per_second: float, burst: int) -> Reservation:
+    async def reserve(
+        self, channel_id: str, count: int, per_second: float, burst: int, spending: Spending | None = None
+    ) -> Reservation:
         """Take permits by the generic cell rate algorithm: one theoretical arrival time per channel, for all
-        processes. What is closed comes with the same query.
+        processes. What is closed comes with the same query, and the calls are counted in the same statement.
         """
-        now = to_micros(self._clock())
-        return await self._database.awrite(
-            lambda connection: _reserve(connection, channel_id, count, per_second, burst, now)
-        )
+        now = self._clock()
+        asked = _Asked(channel_id, count, per_second, burst, spending)
+        return await self._database.awrite(lambda connection: _reserve(connection, asked, now))
+
+    async def give_back(self, unused: Sequence[tuple[str, int, int]]) -> None:
+        """Count permits no more that were not used."""
+
+        def work(connection: Connection) -> None:
+            for channel_id, day, calls in unused:
+                give_back(connection, channel_id, day, calls)
+
+        await self._database.awrite(work)
 
     async def close(self, channel_id: str, closure: Closure) -> None:
         """Close the gate for all processes; an earlier, longer closure stays."""
@@ -81,6 +99,7 @@ def _rows(connection: Connection, channel_id: str, now: int) -> Select[Any]:
             _own.c.cause,
             _own.c.sentence,
             _own.c.strikes,
+            *(_own.c[name] for name in Tally.__slots__),
             _closed.c.operation.label("of"),
             _closed.c.closed_until.label("of_until"),
             _closed.c.cause.label("of_cause"),
@@ -93,29 +112,82 @@ def _rows(connection: Connection, channel_id: str, now: int) -> Select[Any]:
     return query.with_for_update(of=_own) if connection.dialect.name == "postgresql" else query
 
 
-def _reserve(
-    connection: Connection, channel_id: str, count: int, per_second: float, burst: int, now: int
-) -> Reservation:
-    query = _rows(connection, channel_id, now)
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a reservation asks for; see :class:`broker.gates.GateStore`."""
+
+    channel_id: str
+    count: int
+    per_second: float
+    burst: int
+    spending: Spending | None
+
+
+def _reserve(connection: Connection, asked: _Asked, at: datetime) -> Reservation:
+    now = to_micros(at)
+    query = _rows(connection, asked.channel_id, now)
     rows = connection.execute(query).all()
     if not rows:
         # The first of all processes that ask makes the row; the others wait for it.
-        connection.execute(upsert(connection, gates).values(channel_id=channel_id).on_conflict_do_nothing())
+        connection.execute(upsert(connection, gates).values(channel_id=asked.channel_id).on_conflict_do_nothing())
         rows = connection.execute(query).all()
     row = rows[0]
+    before = tally_of(row)
+    tally = before if asked.spending is None else _counted(connection, asked.spending, before, at)
     if row.closed_until > now:
+        _write(connection, asked, {}, before, tally)
         left = (row.closed_until - now) / 1e6
-        return Reservation(0, closures=(Closure(row.cause, left, row.sentence, closings=row.strikes),))
+        closure = Closure(row.cause, left, row.sentence, closings=row.strikes)
+        return Reservation(0, closures=(closure,), day=tally.day)
     closures = tuple(_closure(each, now) for each in rows if each.of is not None)
-    interval = 1e6 / per_second
+    interval = 1e6 / asked.per_second
     arrival = max(row.arrival, now)
-    room = int((now + burst * interval - arrival) // interval)
-    granted = max(0, min(count, room))
-    if granted:
-        moved = update(gates).where(gates.c.channel_id == channel_id, gates.c.operation == WHOLE)
-        connection.execute(moved.values(arrival=int(arrival + granted * interval)))
-        return Reservation(granted, closures=closures)
-    return Reservation(0, wait=max((arrival - now - (burst - 1) * interval) / 1e6, 0.001), closures=closures)
+    room = max(0, min(asked.count, int((now + asked.burst * interval - arrival) // interval)))
+    hold = None
+    if asked.spending is not None and asked.spending.channel.settings.budget is not None:
+        room, hold = _affordable(asked.spending, asked.spending.channel.settings.budget, tally, room, at)
+        # A budget that was set or lowered can be used up before anything is granted under it.
+        tally = _told(connection, asked.spending, tally, at) if hold is not None else tally
+    if room:
+        granted = tally if asked.spending is None else _told(connection, asked.spending, tally.plus(room), at)
+        _write(connection, asked, {"arrival": int(arrival + room * interval)}, before, granted)
+        return Reservation(room, closures=closures, day=tally.day)
+    _write(connection, asked, {}, before, tally)
+    wait = max((arrival - now - (asked.burst - 1) * interval) / 1e6, 0.001)
+    return Reservation(0, wait, closures, tally.day, hold)
+
+
+def _counted(connection: Connection, spending: Spending, before: Tally, at: datetime) -> Tally:
+    """The tally at this moment, without what is given back."""
+    tally = turn(connection, spending.channel, before, at)
+    return tally.plus(-spending.unused) if spending.unused and spending.day == tally.day else tally
+
+
+def _affordable(spending: Spending, budget: Budget, tally: Tally, room: int, at: datetime) -> tuple[int, Hold | None]:
+    """How many of so many calls the budget leaves to a class; why none."""
+    left = tally.left(budget, spending.call_class)
+    if left is None:
+        return min(room, 1), None
+    if left:
+        return min(room, reserve(left, PROCESSES)), None
+    standing = stand(budget, tally.usage(at), at, spending.channel.settings.timezone)
+    until = standing.classes[spending.call_class].until
+    # With nothing left there always is a window that ends.
+    return 0, Hold(((until or at) - at).total_seconds(), standing.sentence)
+
+
+def _told(connection: Connection, spending: Spending, tally: Tally, at: datetime) -> Tally:
+    budget = spending.channel.settings.budget
+    return tally if budget is None else tell(connection, spending.channel, budget, tally, at)
+
+
+def _write(connection: Connection, asked: _Asked, values: dict[str, Any], before: Tally, tally: Tally) -> None:
+    """Write what changed of the channel's own row, in one statement."""
+    if tally != before:
+        values |= values_of(tally)
+    if values:
+        mine = update(gates).where(gates.c.channel_id == asked.channel_id, gates.c.operation == WHOLE)
+        connection.execute(mine.values(**values))
 
 
 def _closure(row: Row[Any], now: int) -> Closure:

@@ -82,6 +82,7 @@ channels = Table(
     Column("mapped_at", Micros, nullable=False, server_default=text("0")),
     Column("deleted_at", Micros),
     Column("sku_mapped", Boolean, nullable=False, server_default=text("false")),
+    Column("manual_logging", Text, nullable=False, server_default=text("''")),
     UniqueConstraint("account_id", "code"),
     Index(
         "ix_channels_living",
@@ -299,6 +300,7 @@ schedules = Table(
     Column("period", String(16), nullable=False),
     Column("next_due", Micros),
     Column("last_due", Micros),
+    Column("stretch", Integer, nullable=False, server_default=text("1")),
     UniqueConstraint("channel_id", "job_type"),
     Index(
         "ix_schedules_due",
@@ -371,6 +373,16 @@ gates = Table(
     Column("cause", String(16), nullable=False, server_default=text("''")),
     Column("strikes", Integer, nullable=False, server_default=text("0")),
     Column("sentence", Text, nullable=False, server_default=text("''")),
+    # The tally of the channel's calls (domain/budget_tally.py): here, so that permit and count are one statement.
+    Column("day", Integer, nullable=False, server_default=text("0")),
+    Column("day_calls", BigInteger, nullable=False, server_default=text("0")),
+    Column("month", Integer, nullable=False, server_default=text("0")),
+    Column("month_calls", BigInteger, nullable=False, server_default=text("0")),
+    Column("hour", Integer, nullable=False, server_default=text("0")),
+    Column("hour_calls", BigInteger, nullable=False, server_default=text("0")),
+    Column("recent", Text, nullable=False, server_default=text("''")),
+    Column("day_told", Integer, nullable=False, server_default=text("0")),
+    Column("month_told", Integer, nullable=False, server_default=text("0")),
 )
 
 call_counts = Table(
@@ -379,6 +391,15 @@ call_counts = Table(
     Column("channel_id", Id, primary_key=True),
     Column("day", Integer, primary_key=True),
     Column("job_type", key_text(40), primary_key=True),
+    Column("cause", key_text(16), primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+)
+
+call_days = Table(
+    "call_days",
+    metadata,
+    Column("channel_id", Id, primary_key=True),
+    Column("day", Integer, primary_key=True),
     Column("calls", BigInteger, nullable=False),
 )
 

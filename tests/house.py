@@ -44,6 +44,8 @@ from domain.mappings import CarrierCode, CarrierMapping, SkuMapping
 from domain.outcomes import Done
 from domain.settings import Changes
 from domain.synclog import Trigger
+from storage.calls import SqlCalls
+from storage.captures import SqlCaptures
 from storage.database import Database
 from storage.desk import SqlDesk
 from storage.directory import Directory
@@ -86,6 +88,7 @@ class SmallHouse:
         self.gates = Gates(SqlGateStore(self.database, clock))
         self.mappings = SqlMappings(self.database, self.directory, clock)
         self.desk = SqlDesk(self.database, self.directory, vault, lambda name: MANIFESTS[name].version, clock)
+        self.captures = SqlCaptures(self.database, self.directory, clock)
         self.transport = transport or InMemoryTransport()
         self.meters, self.bell = Meters(), Bell()
         trusted = domain if ":" in domain else "127.0.0.1:1"
@@ -94,7 +97,8 @@ class SmallHouse:
         self.operations = Operations(
             Parts(
                 self.ledger, self.desk, self.mappings, SqlPeople(self.database, clock), self.transport,
-                self.connectors.manifest, self.connectors.open, self.meters, self.bell, frozenset({trusted}),
+                self.connectors.manifest, self.connectors.open, self.meters, self.bell,
+                SqlCalls(self.database, self.directory, clock), self.captures, frozenset({trusted}),
             )
         )  # fmt: skip
         self.channel_id = ""
@@ -214,7 +218,7 @@ class SmallHouse:
         """What a worker of this house works with; the real consumers unless told otherwise."""
         return Organs(
             self.ledger, self.memory, self.gates, self.connectors.open, handlers or HANDLERS, self.meters,
-            self.clock, self.bell,
+            self.clock, self.bell, self.captures,
         )  # fmt: skip
 
     @asynccontextmanager

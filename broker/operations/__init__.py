@@ -1,5 +1,7 @@
 """The one operator surface: CLI, web and tests all go through it."""
 
+from broker.operations.calls import BudgetUse, CallCount, Calls
+from broker.operations.captures import CaptureFilter, CaptureRow, Captures, LoggedJob
 from broker.operations.channel_life import ChannelEdit, Credentials
 from broker.operations.desk import Desk
 from broker.operations.keys import KeyRing
@@ -31,6 +33,12 @@ from broker.operations.warehouses import Warehouse
 __all__ = [
     "AuditFilter",
     "AuditRow",
+    "BudgetUse",
+    "CallCount",
+    "Calls",
+    "CaptureFilter",
+    "CaptureRow",
+    "Captures",
     "ChainReport",
     "ChannelEdit",
     "ChannelRow",
@@ -44,6 +52,7 @@ __all__ = [
     "KeyRow",
     "LogFilter",
     "LogRow",
+    "LoggedJob",
     "MappingTask",
     "Mappings",
     "MessageFilter",

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from broker.bell import Bell
-from broker.guard import FreeGuard
+from broker.guard import CheckGuard
 from broker.ledger import Admission, Incoming, Ledger
 from broker.meters import Meters
+from broker.operations.calls import Calls
+from broker.operations.captures import Captures
 from broker.operations.channel_life import ChannelLife, connectable
 from broker.operations.desk import Desk
 from broker.operations.keys import KeyRing
@@ -57,6 +59,8 @@ class Parts:
     shops: ShopOpener
     meters: Meters
     bell: Bell
+    calls: Calls
+    captures: Captures
     trusted: frozenset[str] = frozenset()
     platforms: tuple[ConnectorManifest, ...] = ()
 
@@ -65,13 +69,15 @@ class Operations:
     """The operator surface. Lookups and simple changes are on :attr:`desk` and :attr:`mappings`, what is asked about
     people on :attr:`people`, who is signed in on :attr:`sessions`, keys on :attr:`keys`, settings on :attr:`settings`,
     warehouses on :attr:`warehouses`, making, testing, editing and deleting channels on :attr:`life`; what has rules of
-    its own is here.
+    its own is here; API calls are on :attr:`calls` and :attr:`captures`.
     """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.desk = parts.desk
         self.mappings = parts.mappings
+        self.calls = parts.calls
+        self.captures = parts.captures
         self.people = Staff(parts.people, parts.desk)
         self.settings = SettingsSurface(parts.desk, parts.manifest_of, parts.bell)
         self.warehouses = WarehouseSurface(parts.desk)
@@ -129,7 +135,12 @@ class Operations:
         return connectable(self._parts.manifest_of(platform), domain, token, self._parts.trusted)
 
     async def _check(self, channel: Channel) -> ConnectionCheck:
-        return await self._parts.shops(channel, FreeGuard()).check()
+        """Ask the shop; the calls count for the channel."""
+        guard = CheckGuard(self.calls.note)
+        try:
+            return await self._parts.shops(channel, guard).check()
+        finally:
+            await guard.finish()
 
     async def _channel_row(self, account: str, channel: str) -> ChannelRow:
         for row in await self.desk.channels(account):

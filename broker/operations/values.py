@@ -162,7 +162,9 @@ class ChannelRow:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRow:
-    """One recurring job of a channel with its last and next run."""
+    """One recurring job of a channel with its last and next run. While its API-call budget nears its end, one of so
+    many ticks as ``stretch`` says runs.
+    """
 
     account: str
     channel: str
@@ -173,6 +175,7 @@ class ScheduleRow:
     last_run: datetime | None
     last_success: datetime | None
     last_outcome: str | None
+    stretch: int = 1
 
 
 @dataclass(frozen=True, slots=True)

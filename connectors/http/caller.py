@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from connectors.http.classify import Call, Document, failed_call, read_response
 from connectors.http.endpoint import Endpoint
 from connectors.http.operations import Operation
-from connectors.http.transport import GuardedTransport, request_bytes
+from connectors.http.transport import NOTHING_SENT, GuardedTransport, request_bytes
 from connectors.http.words import clean_words
 from domain.channels import Channel
 from domain.errors import ShopError
@@ -35,6 +35,7 @@ class _Trace:
     size: int = 0
     error: ShopError | None = None
     word: str | None = "interrupted"
+    sent: bool = True
 
 
 class Caller:
@@ -107,9 +108,16 @@ class Caller:
         try:
             response = await self._transport.exchange(self._transport.target(self._endpoint.url), request)
         except httpx.TransportError as failure:
+            trace.sent = not isinstance(failure, NOTHING_SENT)
+            self._keep(call, request, None, b"")
             return failed_call(call, failure)
         trace.status, trace.size = response.status_code, len(response.content)
+        self._keep(call, request, response.status_code, response.content)
         return read_response(call, response, self._clock())
+
+    def _keep(self, call: Call, request: bytes, status: int | None, answer: bytes) -> None:
+        if self._guard.recorder is not None:
+            self._guard.recorder.record(request, call.about, status, answer)
 
     def _request(
         self,
@@ -130,4 +138,4 @@ class Caller:
 
 def _api_call(operation: Operation, trace: _Trace) -> ApiCall:
     milliseconds = round((time.perf_counter() - trace.started) * 1000)
-    return ApiCall(operation.method, operation.route, trace.status, milliseconds, trace.size, trace.word)
+    return ApiCall(operation.method, operation.route, trace.status, milliseconds, trace.size, trace.word, trace.sent)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from console.cli import channel_changes, channel_life, channel_settings
+from console.cli import channel_calls, channel_changes, channel_life, channel_settings
 from console.cli.asking import look
 from console.cli.clock import Zone, zone_of
 from console.cli.failing import FAILED
@@ -24,6 +24,7 @@ def add(program: typer.Typer, panel: str) -> None:
     group = typer.Typer(help="Sales channels: the connections to shops.")
     group.command("list")(list_channels)
     group.command("check")(check)
+    channel_calls.add(group)
     channel_changes.add(group)
     channel_life.add(group)
     channel_settings.add(group)
@@ -52,11 +53,13 @@ def _show(rows: Sequence[ChannelRow], zone: Zone) -> None:
         reason = ("\n", row.state_reason) if row.state_reason else ()
         state = row.state if row.state in ("connected", "disabled") else "wrong"
         failing = (f"{row.failing} failing", "dead" if row.failing else "dim")
+        budget = row.settings.calls_per_day
+        calls = f"{row.calls_today} of {budget} calls today" if budget else f"{row.calls_today} calls today"
         made.add_row(
             words(f"{row.account}/{row.code}", "\n", (row.name, "dim")),
             words(row.domain, "\n", (f"{row.platform} {row.version}, token …{row.token_ending}", "dim")),
             words((row.state, state), *reason),
-            words(f"{row.waiting} waiting", "\n", failing, "\n", (f"{row.calls_today} calls today", "dim")),
+            words(f"{row.waiting} waiting", "\n", failing, "\n", (calls, "dim")),
             words(zone.short(row.last_activity)),
         )
     show(made)

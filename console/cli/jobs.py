@@ -53,7 +53,7 @@ def _show(rows: Sequence[ScheduleRow], zone: Zone) -> None:
     for row in rows:
         made.add_row(
             words(f"{row.account}/{row.channel}", "\n", row.job),
-            words("never" if row.period == "none" else row.period),
+            words("never" if row.period == "none" else row.period, *_slowed(row)),
             words(zone.short(row.next_due)),
             words(zone.short(row.last_run)),
             words((row.last_outcome or "-", row.last_outcome or "")),
@@ -61,6 +61,11 @@ def _show(rows: Sequence[ScheduleRow], zone: Zone) -> None:
         )
     show(made)
     tell(f"Times in {zone.name}.")
+
+
+def _slowed(row: ScheduleRow) -> tuple[str | tuple[str, str], ...]:
+    """What to say where the API-call budget slows a job."""
+    return () if row.stretch == 1 else ("\n", (f"1 of {row.stretch} for now", "warning"))
 
 
 @app.command()

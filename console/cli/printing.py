@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from console.cli.clean import clean
@@ -107,6 +107,8 @@ def plain(value: Any) -> Any:
     """The value as JSON knows it: dataclasses and models become objects, times ISO 8601 in UTC."""
     if isinstance(value, datetime):
         return iso(value)
+    if isinstance(value, date):
+        return value.isoformat()
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if hasattr(value, "model_dump"):

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from console.cli import (
     accounts,
     audit,
+    captures,
     channels,
     database,
     demo,
@@ -36,7 +37,7 @@ from console.cli.seams import Doors
 
 PANELS: dict[str, tuple[Callable[[typer.Typer, str], None], ...]] = {
     "Run": (demo.add, roles.add, sandbox.add),
-    "See what happened": (messages.add, logs.add, tasks.add, audit.add, doctor.add),
+    "See what happened": (messages.add, logs.add, captures.add, tasks.add, audit.add, doctor.add),
     "Act": (publish.add, replay.add),
     "Set up": (
         accounts.add,

@@ -6,7 +6,17 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from broker.operations import AuditRow, ChannelRow, KeyRow, LogRow, MessageRow, RejectedRow
+from broker.operations import (
+    AuditRow,
+    CallCount,
+    CaptureRow,
+    ChannelRow,
+    KeyRow,
+    LoggedJob,
+    LogRow,
+    MessageRow,
+    RejectedRow,
+)
 from domain.access import KeyScope
 from producers.http.problems import Problem
 
@@ -49,6 +59,42 @@ class ChannelsAnswer(BaseModel):
     """The channels of the account."""
 
     channels: list[ChannelRow]
+
+
+class CallsAnswer(BaseModel):
+    """API calls by day, job and cause, newest day first. The cause `unsettled` stands for calls that were permitted and
+    of which no attempt tells: those under way, and those of killed processes.
+    """
+
+    timezone: str = Field(description="whose days they are")
+    calls: list[CallCount]
+
+
+class LoggingAnswer(BaseModel):
+    """The jobs for which manual logging is on."""
+
+    jobs: list[LoggedJob]
+
+
+class LoggingRequest(BaseModel):
+    """For how long the API calls of a job are kept."""
+
+    model_config = {"extra": "forbid"}
+
+    minutes: int = Field(default=60, ge=1, le=1440)
+
+
+class LoggingOffAnswer(BaseModel):
+    """The job whose API calls are kept no more."""
+
+    job: str
+    state: Literal["off"] = "off"
+
+
+class CapturesAnswer(BaseModel):
+    """API calls that manual logging kept, newest first: redacted bodies, never headers."""
+
+    captures: list[CaptureRow]
 
 
 class AnnouncementsAnswer(BaseModel):

@@ -14,6 +14,8 @@ from producers.http import (
     acting,
     api_keys,
     auditing,
+    calls,
+    captures,
     channel_life,
     events,
     feed,
@@ -63,7 +65,7 @@ def create_app(operations: Operations, limits: HttpLimits | None = None) -> Fast
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.door = door
-    for module in (events, lookups, feed, acting, mapping, channel_life, settings, auditing):
+    for module in (events, lookups, calls, captures, feed, acting, mapping, channel_life, settings, auditing):
         add_routes(app, module.router)
     for router in (api_keys.router, session.router, users.router, auditing.of_organization, health.router):
         app.include_router(router)

@@ -43,7 +43,12 @@ class Door:
         self.sign_ins = Patience(limits.sign_ins)
         self._lookups = Patience(limits.lookups)
         desk = operations.desk
-        self.gauges = Gauges(operations.meters, lambda: self.ask(desk.statistics()), limits.statistics_fresh_seconds)
+        self.gauges = Gauges(
+            operations.meters,
+            lambda: self.ask(desk.statistics()),
+            limits.statistics_fresh_seconds,
+            lambda: self.ask(operations.calls.budgets()),
+        )
 
     async def ask(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of a look-up or change at the desk.

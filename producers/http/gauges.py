@@ -5,19 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from broker.meters import Meters
-from broker.operations import Statistics
+from broker.operations import BudgetUse, Statistics
 from domain.errors import StorageUnavailable
 
 
 class Gauges:
-    """Keeps the gauges of the meters fresh from the statistics, asked at most every ``fresh_seconds``."""
+    """Keeps the gauges of the meters fresh from the statistics and the API-call budgets, asked at most every
+    ``fresh_seconds``.
+    """
 
-    def __init__(self, meters: Meters, ask: Callable[[], Awaitable[Statistics]], fresh_seconds: float) -> None:
+    def __init__(
+        self,
+        meters: Meters,
+        ask: Callable[[], Awaitable[Statistics]],
+        fresh_seconds: float,
+        ask_budgets: Callable[[], Awaitable[Sequence[BudgetUse]]] | None = None,
+    ) -> None:
         self._meters = meters
         self._ask = ask
+        self._ask_budgets = ask_budgets
         self._fresh_seconds = fresh_seconds
         self._asked_at = float("-inf")
         self._one_at_a_time = asyncio.Lock()
@@ -30,6 +39,8 @@ class Gauges:
             self._asked_at = time.monotonic()
             with contextlib.suppress(StorageUnavailable):
                 self._show(await self._ask())
+                if self._ask_budgets is not None:
+                    self._meters.show_budgets(await self._ask_budgets())
 
     def _show(self, numbers: Statistics) -> None:
         self._meters.depth.clear()

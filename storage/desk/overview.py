@@ -10,8 +10,11 @@ from sqlalchemy import Connection, Row, func, or_, select
 
 from broker.breaker import WHOLE, Closure
 from broker.operations.values import ChannelRow, ScheduleRow, Statistics
+from domain.budget import next_pass
 from domain.channels import Channel
 from domain.moments import from_micros
+from domain.periods import Period
+from storage.calls import called_today
 from storage.directory import Directory
 from storage.ledger.outward import oldest_due, unsent_count, waiting_counts
 from storage.tables import (
@@ -47,13 +50,7 @@ def channel_rows(
     members = _members(connection, directory, account)
     waiting = _count(connection, deliveries.c.state == "open")
     failing = _count(connection, or_(deliveries.c.state == "dead", deliveries.c.state == "unknown"))
-    today = now // 86_400_000_000
-    calls = (
-        select(call_counts.c.channel_id, func.sum(call_counts.c.calls))
-        .where(call_counts.c.day == today)
-        .group_by(call_counts.c.channel_id)
-    )
-    called = {channel: int(count) for channel, count in connection.execute(calls)}
+    called = called_today(connection, members, now)
     active = select(sync_log.c.channel_id, func.max(sync_log.c.finished_at)).group_by(sync_log.c.channel_id)
     last = {channel: at for channel, at in connection.execute(active)}
     closed = _closed_gates(connection, now)
@@ -152,11 +149,12 @@ def _schedule_row(connection: Connection, row: Row[Any]) -> ScheduleRow:
         channel=row.channel,
         job=row.job_type,
         period=row.period,
-        next_due=from_micros(row.next_due) if row.next_due is not None else None,
+        next_due=next_pass(from_micros(row.next_due), Period(row.period), row.stretch) if row.next_due else None,
         last_due=from_micros(row.last_due) if row.last_due is not None else None,
         last_run=from_micros(last.finished_at) if last else None,
         last_success=from_micros(success.finished_at) if success else None,
         last_outcome=last.outcome if last else None,
+        stretch=row.stretch,
     )
 
 

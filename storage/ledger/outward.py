@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import BigInteger, Connection, Integer, Text, bindparam, func, literal_column, select, update
 
 from broker.ledger import Incoming, Unsent, Waiting
+from domain.budget import passes
 from domain.envelope import Envelope
 from domain.events import Tick
 from domain.moments import from_micros, iso, to_micros
@@ -16,6 +17,7 @@ from domain.synclog import Trigger
 from storage.bulk import BulkUpdate, Fixed, Statement, word
 from storage.directory import Directory
 from storage.ledger.admit import admit
+from storage.ledger.slowing import stretches
 from storage.sql import chunks, locking
 from storage.tables import deliveries, gates, lanes, outbox, schedules
 
@@ -70,23 +72,34 @@ def mark_sent(connection: Connection, seqs: Sequence[int], now: int) -> None:
 def fire_due(connection: Connection, directory: Directory, most: int, now: int) -> int:
     """Turn due schedules into ticks and set their next due instant, in one transaction: never two ticks for one.
 
-    After downtime there is one catch-up tick, for the latest instant that passed.
+    After downtime there is one catch-up tick, for the latest instant that passed. Where an API-call budget nears its
+    end, recurring reads pass some of their instants over (:mod:`storage.ledger.slowing`).
     """
     rows = _DUE.run(connection, now=now, most=most).all()
     if not rows:
         return 0
     known = directory.of_ids(connection, {row.channel_id for row in rows})
+    slowed = stretches(connection, rows, known.by_id, now)
     batch, moved = [], []
     for row in rows:
         if (channel := known.by_id.get(row.channel_id)) is None:
             # Its channel is gone: it would be found due again and again.
-            moved.append({"b_id": row.id, "b_next": None, "b_last": row.last_due})
+            moved.append({"b_id": row.id, "b_next": None, "b_last": row.last_due, "b_stretch": 1})
             continue
         period, zone = Period(row.period), known.accounts[channel.account].timezone
-        due = _latest_due(period, row.next_due, now, row.id, zone)
+        due, factor = _latest_due(period, row.next_due, now, row.id, zone), slowed.get(row.id, 1)
         following = next_due(period, from_micros(now), schedule_id=row.id, timezone=zone)
-        moved.append({"b_id": row.id, "b_next": to_micros(following) if following else None, "b_last": due})
-        batch.append(tick(row.id, row.job_type, channel.account, channel.code, due))
+        runs = passes(from_micros(due), period, factor)
+        moved.append(
+            {
+                "b_id": row.id,
+                "b_next": to_micros(following) if following else None,
+                "b_last": due if runs else row.last_due,
+                "b_stretch": factor,
+            }
+        )
+        if runs:
+            batch.append(tick(row.id, row.job_type, channel.account, channel.code, due))
     if batch:
         admit(connection, directory, batch, (), now)
     _GO_ON.run(connection, moved)
@@ -101,11 +114,11 @@ def _due(dialect: str) -> Statement:
 
 _DUE = Fixed(_due)
 _GO_ON = BulkUpdate(
-    {"b_id": Text(), "b_next": BigInteger(), "b_last": BigInteger()},
+    {"b_id": Text(), "b_next": BigInteger(), "b_last": BigInteger(), "b_stretch": Integer()},
     lambda value: (
         update(schedules)
         .where(schedules.c.id == value("b_id"))
-        .values(next_due=value("b_next"), last_due=value("b_last"))
+        .values(next_due=value("b_next"), last_due=value("b_last"), stretch=value("b_stretch"))
     ),
 )
 

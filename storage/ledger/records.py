@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Insert, Table, delete, select
 
-from broker.ledger import Verdict
+from broker.ledger import Settlement, Verdict
+from domain.budget import cause_of
 from domain.channels import Channel
 from domain.envelope import Envelope
 from domain.events import TICK_PREFIX
@@ -32,6 +33,7 @@ from storage.tables import (
     shipments,
     stock_levels,
 )
+from storage.tally_rows import CALENDAR
 
 _ANNOUNCING = 7_203_517_002
 _Plain = OrderRecord | CursorMoved | SentShipment | ConfirmedStock
@@ -198,34 +200,41 @@ def _announcement(told: Announcement, verdict: Verdict, channel: Channel, now: i
     }
 
 
-def day_of(now: int) -> int:
-    """The day (UTC) that calls are counted for."""
-    return now // 86_400_000_000
+def day_of(channel: Channel | None, now: int) -> int:
+    """The day, in the channel's timezone, that calls are counted for."""
+    timezone = channel.settings.timezone if channel is not None else "UTC"
+    return CALENDAR.windows(from_micros(now), timezone).day.first
 
 
-def count_calls(connection: Connection, verdicts: Sequence[Verdict], now: int) -> None:
-    """Add the calls made to the channel's count of the day (UTC), by job type."""
-    made: Counter[tuple[str, str]] = Counter()
-    for verdict in verdicts:
-        made[verdict.delivery.channel_id, verdict.delivery.job_type] += len(verdict.calls)
-    rows = [
-        {"channel_id": channel_id, "day": day_of(now), "job_type": job, "calls": calls}
-        for (channel_id, job), calls in sorted(made.items())
-        if calls
-    ]
+def count_calls(connection: Connection, settlements: Sequence[Settlement], now: int) -> None:
+    """Add the calls that reached the shop to the channel's count of the day, by job type and cause."""
+    made: Counter[tuple[str, int, str, str]] = Counter()
+    for settlement in settlements:
+        for verdict in settlement.verdicts:
+            if verdict.calls:
+                delivery = verdict.delivery
+                day, cause = day_of(settlement.channel, now), cause_of(delivery.trigger, delivery.attempt)
+                made[delivery.channel_id, day, delivery.job_type, cause] += sum(call.sent for call in verdict.calls)
+    add_calls(connection, made)
+
+
+def add_calls(connection: Connection, made: Mapping[tuple[str, int, str, str], int]) -> None:
+    """Add to the counts of (channel id, day, job type, cause); negative counts are taken off."""
+    names = ("channel_id", "day", "job_type", "cause")
+    rows = [{**dict(zip(names, key, strict=True)), "calls": made[key]} for key in sorted(made) if made[key]]
     if rows:
         _CALLS.run(connection, rows)
 
 
 def _adding(statement: Any) -> Insert:
     added: Insert = statement.on_conflict_do_update(
-        index_elements=["channel_id", "day", "job_type"],
+        index_elements=["channel_id", "day", "job_type", "cause"],
         set_={"calls": call_counts.c.calls + statement.excluded.calls},
     )
     return added
 
 
-_CALLS = BulkInsert(call_counts, ("channel_id", "day", "job_type", "calls"), _adding)
+_CALLS = BulkInsert(call_counts, ("channel_id", "day", "job_type", "cause", "calls"), _adding)
 
 
 def doubt(connection: Connection, delivery_ids: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Select, Text, bindparam, select
 
+from broker.gates import BUDGET
 from broker.ledger import Incoming, Settled, Settlement, Verdict
 from domain.channels import Channel
 from domain.envelope import Envelope
@@ -80,7 +81,7 @@ def settle(
     drop_lanes(connection, [each.claim.lane for each in valid if each.claim.lane not in freed])
     claims = {claim.lane: claim for claim in take(connection, worker, keep, now)}
     # Rows that many settles want come last, so that nobody waits for a lane while holding them.
-    count_calls(connection, verdicts, now)
+    count_calls(connection, valid, now)
     announce(connection, effective, now)
     return [
         Settled(
@@ -144,7 +145,7 @@ def _outdated(connection: Connection, directory: Directory, settlements: Sequenc
     waiting = {
         settlement.claim.channel_id: settlement.channel
         for settlement in settlements
-        if any(each.state is DeliveryState.OPEN and each.due_in is None for each in settlement.verdicts)
+        if any(_waits_for_a_change(each) for each in settlement.verdicts)
     }
     if not waiting:
         return set()
@@ -158,8 +159,12 @@ def _outdated(connection: Connection, directory: Directory, settlements: Sequenc
 
 def _look_again(verdict: Verdict) -> Verdict:
     """A wait for somebody to act becomes due: somebody did."""
-    waits = verdict.state is DeliveryState.OPEN and verdict.due_in is None
-    return replace(verdict, due_in=0.0, missing=()) if waits else verdict
+    return replace(verdict, due_in=0.0, missing=()) if _waits_for_a_change(verdict) else verdict
+
+
+def _waits_for_a_change(verdict: Verdict) -> bool:
+    """Whether a change of the channel lets it go: somebody must act, or may raise the budget before its window ends."""
+    return verdict.state is DeliveryState.OPEN and (verdict.due_in is None or verdict.cause == BUDGET)
 
 
 def _bulk_with_returns(settlements: Sequence[Settlement]) -> list[str]:

@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Text
+from sqlalchemy import BigInteger, Connection, Integer, Text
 from sqlalchemy.types import TypeEngine
 
 from broker.ledger import Settlement, Verdict
+from domain.budget import cause_of
 from domain.channels import Channel
 from domain.outcomes import Record
 from domain.shipments import SentShipment
@@ -28,6 +29,7 @@ from storage.tables import shipments, sync_log
 
 def _statement() -> str:
     fence: dict[str, TypeEngine[Any]] = {"f_lane": Text(), "f_token": BigInteger(), "f_seq": BigInteger()}
+    fence |= {"f_day": Integer(), "f_cause": Text()}
     logged: dict[str, TypeEngine[Any]] = {each.name: each.type for each in sync_log.columns}
     names = ", ".join(f'"{name}"' for name in logged)
     sent = ", ".join(each.name for each in shipments.columns)
@@ -57,10 +59,10 @@ def _statement() -> str:
             ON CONFLICT (channel_id, shipment_id) DO UPDATE SET external_order_id = excluded.external_order_id,
                 external_shipment_id = excluded.external_shipment_id, recorded_at = excluded.recorded_at
         ), counted AS (
-            INSERT INTO call_counts (channel_id, day, job_type, calls)
-            SELECT channel_id, %(day)s, job_type, sum(call_count) FROM mine WHERE call_count > 0
-            GROUP BY channel_id, job_type ORDER BY channel_id, job_type
-            ON CONFLICT (channel_id, day, job_type) DO UPDATE SET calls = call_counts.calls + excluded.calls
+            INSERT INTO call_counts (channel_id, day, job_type, cause, calls)
+            SELECT channel_id, f_day, job_type, f_cause, sum(call_count) FROM mine WHERE call_count > 0
+            GROUP BY channel_id, f_day, job_type, f_cause ORDER BY channel_id, f_day, job_type, f_cause
+            ON CONFLICT (channel_id, day, job_type, cause) DO UPDATE SET calls = call_counts.calls + excluded.calls
         )
         SELECT held.key, held.key IN (SELECT dropped.key FROM dropped) FROM held
     """  # noqa: S608 - made of our own tables' columns
@@ -75,18 +77,17 @@ def _values(
     worker: str,
     rows: Sequence[Mapping[str, Any]],
     parcels: Sequence[Mapping[str, Any]],
-    day: int,
     *,
     over: bool = False,
 ) -> dict[str, Any]:
     """What :data:`END` is given to end deliveries that are the heads of FIFO lanes; it answers with each lane that was
     still held, and whether this was the last of it.
 
-    A row has the members of :data:`MOVED`, those of a log row, and the fence: ``f_lane``, ``f_token``, ``f_seq``. Of
-    ``parcels``, each a different one, a row has the members of :data:`PARCEL` and ``f_lane``. ``day`` is what the calls
-    are counted for. Where ``over``, only lanes that are empty then.
+    A row has the members of :data:`MOVED`, those of a log row, and the fence: ``f_lane``, ``f_token``, ``f_seq``;
+    ``f_day`` and ``f_cause`` are what its calls are counted for. Of ``parcels``, each a different one, a row has the
+    members of :data:`PARCEL` and ``f_lane``. Where ``over``, only lanes that are empty then.
     """
-    return {"rows": as_json(rows), "parcels": as_json(parcels), "worker": worker, "day": day, "over": over}
+    return {"rows": as_json(rows), "parcels": as_json(parcels), "worker": worker, "over": over}
 
 
 def end_together(
@@ -103,7 +104,7 @@ def end_together(
         return {}, set(), settlements
     parcels = _parcels(with_effects(connection, directory, [each.verdicts[0] for each in simple]), now)
     rows = [_end_of(each, worker, now) for each in simple]
-    values = _values(worker, rows, list(parcels.values()), day_of(now))
+    values = _values(worker, rows, list(parcels.values()))
     ended = {lane: last for lane, last in connection.exec_driver_sql(END, values)}
     return ended, set(parcels), [each for each in settlements if not _is_simple(each)]
 
@@ -122,13 +123,15 @@ def values_alone(directory: Directory, worker: str, settlement: Settlement, now:
         return None
     parcels = _parcels([(each, channel) for each in settlement.verdicts], now)
     row = _end_of(settlement, worker, now)
-    return _values(worker, [row], list(parcels.values()), day_of(now), over=True)
+    return _values(worker, [row], list(parcels.values()), over=True)
 
 
 def _end_of(settlement: Settlement, worker: str, now: int) -> dict[str, Any]:
     (verdict,) = settlement.verdicts
     fence = {"f_lane": settlement.claim.lane, "f_token": settlement.claim.token, "f_seq": verdict.delivery.seq}
-    return {**moved(verdict, now), **log_row(verdict, worker), **fence}
+    cause = cause_of(verdict.delivery.trigger, verdict.delivery.attempt)
+    counted = {"f_day": day_of(settlement.channel, now), "f_cause": str(cause)}
+    return {**moved(verdict, now), **log_row(verdict, worker), **fence, **counted}
 
 
 def _parcels(effective: Sequence[tuple[Verdict, Channel]], now: int) -> dict[str, dict[str, Any]]:

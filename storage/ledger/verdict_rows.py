@@ -115,10 +115,11 @@ def log_row(verdict: Verdict, actor: str) -> dict[str, Any]:
                 "ms": call.milliseconds,
                 "bytes": call.bytes,
                 **({"error": call.error} if call.error else {}),
+                **({} if call.sent else {"sent": False}),
             }
             for call in verdict.calls
         ],
-        "call_count": len(verdict.calls),
+        "call_count": sum(call.sent for call in verdict.calls),
         "superseded_by": verdict.superseded_by,
         "actor": actor,
     }

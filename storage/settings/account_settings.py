@@ -160,6 +160,7 @@ def _follow(connection: Connection, old: Scene, new: Scene, manifest_of: Manifes
         ) from None
     if made != channel.settings:
         unlock(connection, channel.id, "mapping", by.now)
+        unlock(connection, channel.id, "budget", by.now)
     was, now = periods_of(before), periods_of(after)
     periods = changed_periods(was, now)
     _ensure_no_contradiction(new, periods, wanted.names)

@@ -63,6 +63,7 @@ def put(
         owner = Owner(scene.account.id, scene.channel.id)
         keep(connection, owner, scene.own.version + 1, own, changed, by)
     unlock(connection, scene.channel.id, "mapping", by.now)
+    unlock(connection, scene.channel.id, "budget", by.now)
     if (told := tell(changed)) is not None:
         action, detail = told
         append(connection, Change(by.actor, action, "channel:" + "/".join(where), scene.place, detail), by.now)
@@ -117,3 +118,4 @@ def replace_all(connection: Connection, where: tuple[str, str], settings: Channe
         put(connection, where, Changes(different), by)
         return
     unlock(connection, scene.channel.id, "mapping", by.now)
+    unlock(connection, scene.channel.id, "budget", by.now)

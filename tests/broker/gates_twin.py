@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import pytest
 
 from broker import gates as module
 from broker.breaker import PROBES, STRIKES_TO_CLOSE, WHOLE, Closure
-from broker.gates import GateClosed, Gates, Reservation
+from broker.gates import GateClosed, Gates, Reservation, Spending
 from domain.channels import Channel
 from domain.errors import ShopDown, ShopError, ShopThrottled
 from tests.broker.samples import channel
@@ -54,7 +55,9 @@ class Store:
     opened: list[str] = field(default_factory=list)
     reserved: int = 0
 
-    async def reserve(self, channel_id: str, count: int, per_second: float, burst: int) -> Reservation:
+    async def reserve(
+        self, channel_id: str, count: int, per_second: float, burst: int, spending: Spending | None = None
+    ) -> Reservation:
         await asyncio.sleep(0)
         self.reserved += 1
         now = self.clock.now
@@ -70,6 +73,9 @@ class Store:
         self.arrival[channel_id] = arrival + granted * interval
         wait = 0.0 if granted else max(arrival - now - (burst - 1) * interval, 0.001)
         return Reservation(granted, wait, tuple(told))
+
+    async def give_back(self, unused: Sequence[tuple[str, int, int]]) -> None:
+        await asyncio.sleep(0)
 
     async def close(self, channel_id: str, closure: Closure) -> None:
         await asyncio.sleep(0)

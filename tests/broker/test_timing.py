@@ -130,3 +130,16 @@ async def test_a_database_that_is_away_delays_a_tick_and_loses_none(house: Small
         await until_ticks(house, 1)
         await a_few_looks_later(house)
     assert len(await ticks(house)) == 1
+
+
+async def test_what_was_kept_for_a_time_is_looked_through_at_the_start_and_not_at_each_look(house: SmallHouse) -> None:
+    looked: list[int] = []
+
+    async def purge() -> int:
+        looked.append(1)
+        return 0
+
+    async with at_work(Timer(house.ledger, house.meters, house.bell, purge).run):
+        await until(lambda: looked)
+        await a_few_looks_later(house)
+    assert looked == [1]

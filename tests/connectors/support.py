@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from domain.channels import Channel, ChannelSettings
 from domain.errors import ShopError, TowpathError
+from domain.ports import CallRecorder
 from domain.synclog import ApiCall
 
 TOKEN = "tok-4f9a1c77e2"
@@ -26,6 +27,7 @@ class RecordingGuard:
     asked: list[tuple[str, bool]] = field(default_factory=list)
     calls: list[ApiCall] = field(default_factory=list)
     errors: list[ShopError | None] = field(default_factory=list)
+    recorder: CallRecorder | None = None
 
     async def before(self, channel: Channel, operation: str, *, writes: bool) -> None:
         self.asked.append((operation, writes))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from domain.budget import Budget
 from domain.channels import Channel, ChannelSettings, StockMode
 
 
@@ -58,3 +59,26 @@ def test_the_token_of_a_channel_is_not_shown() -> None:
         ChannelSettings(),
     )
     assert "hush" not in repr(channel)
+
+
+def test_a_budget_of_calls_is_checked_and_given_as_one() -> None:
+    settings = ChannelSettings(calls_per_day=10, calls_per_month=100, calls_warn_at=(0.5,))
+    assert settings.budget == Budget(per_day=10, per_month=100, warn_at=(0.5,))
+    assert ChannelSettings().budget is None
+    changed = settings.model_copy(update={"calls_per_day": 20})
+    assert changed.budget is not None and changed.budget.per_day == 20
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"calls_per_day": 10, "calls_per_month": 9},
+        {"calls_per_day": 0},
+        {"calls_per_month": -1},
+        {"calls_warn_at": [0.9, 0.5]},
+        {"calls_warn_at": [1.5]},
+    ],
+)
+def test_a_budget_of_calls_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="the API-call budget cannot be"):
+        ChannelSettings.model_validate(wrong)

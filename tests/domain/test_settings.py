@@ -29,7 +29,7 @@ VALUES = st.fixed_dictionaries(
     optional={
         "stock_buffer": st.integers(0, 9),
         "stock_cap": st.none() | st.integers(0, 9),
-        "budget.per_day": st.none() | st.integers(1, 9),
+        "calls_per_day": st.none() | st.integers(1, 9),
         "period.order_import": st.sampled_from(["none", "5m", "1h"]),
     },
 )
@@ -64,8 +64,8 @@ def test_a_default_that_the_platform_does_not_offer_does_not_hold() -> None:
 
 
 def test_settings_by_name_are_settings_again() -> None:
-    made = ChannelSettings(stock_buffer=3, budget={"per_month": 20_000})  # type: ignore[arg-type]
-    assert flattened(made)["budget.per_month"] == 20_000
+    made = ChannelSettings(stock_buffer=3, calls_per_month=20_000)
+    assert flattened(made)["calls_per_month"] == 20_000
     assert settings_of(flattened(made)) == made
 
 
@@ -104,7 +104,7 @@ def test_a_change_of_nothing_and_one_that_contradicts_itself_cannot_be(put: dict
 
 def test_limits_that_contradict_one_another_are_refused_together() -> None:
     with pytest.raises(InputError, match="must not be above that of a month"):
-        settings_of({"budget.per_day": 10, "budget.per_month": 5})
+        settings_of({"calls_per_day": 10, "calls_per_month": 5})
 
 
 def test_another_version_than_the_one_that_was_looked_at_is_refused() -> None:

@@ -31,6 +31,8 @@ from domain.moments import utc_now
 from domain.outcomes import Outcome
 from domain.ports import CallGuard, ConnectionCheck, Shop
 from domain.synclog import ApiCall
+from storage.calls import SqlCalls
+from storage.captures import SqlCaptures
 from storage.database import Database
 from storage.desk import SqlDesk
 from storage.directory import Directory
@@ -97,6 +99,8 @@ class Place:
                         self._shop,
                         Meters(),
                         Bell(),
+                        SqlCalls(database, directory),
+                        SqlCaptures(database, directory),
                         platforms=(MANIFEST,),
                     )
                 ),

@@ -34,6 +34,8 @@ from domain.states import DeliveryState
 from domain.synclog import Level
 from producers.http import HttpLimits, create_app, serve
 from producers.http.cookies import COOKIE, CSRF_HEADER, csrf_token
+from storage.calls import SqlCalls
+from storage.captures import SqlCaptures
 from storage.database import Database
 from storage.desk import SqlDesk
 from storage.directory import Directory
@@ -200,7 +202,9 @@ def wire(database: Database) -> tuple[Operations, SqlLedger, InMemoryTransport]:
     transport = InMemoryTransport()
     desk = SqlDesk(database, directory, vault, lambda platform: "stable")
     mappings, people = SqlMappings(database, directory), SqlPeople(database)
-    parts = Parts(ledger, desk, mappings, people, transport, platforms, shops, Meters(), Bell(), platforms=(MANIFEST,))
+    calls = SqlCalls(database, directory), SqlCaptures(database, directory)
+    asked = (ledger, desk, mappings, people, transport, platforms, shops, Meters(), Bell())
+    parts = Parts(*asked, *calls, platforms=(MANIFEST,))
     return Operations(parts), ledger, transport
 
 

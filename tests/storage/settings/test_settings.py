@@ -61,9 +61,9 @@ async def period(site: Site, job: str = "order_import", channel: str = "main") -
 
 
 async def test_a_value_that_is_put_counts_until_it_is_cleared(site: Site) -> None:
-    assert await put(site, stock_buffer=2, budget__per_month=20_000) == 1
+    assert await put(site, stock_buffer=2, calls_per_month=20_000) == 1
     assert await counts(site, "stock_buffer") == (2, "channel")
-    assert (await working(site)).budget.per_month == 20_000
+    assert (await working(site)).calls_per_month == 20_000
     assert await put(site, MAIN, "stock_buffer") == 2
     assert await counts(site, "stock_buffer") == (0, "built_in")
     assert (await working(site)).stock_buffer == 0
@@ -149,9 +149,9 @@ async def test_two_who_looked_at_the_same_version_do_not_overwrite_one_another(s
 
 
 async def test_a_default_that_cannot_be_with_a_value_of_a_channel_changes_nothing_at_all(site: Site) -> None:
-    await put(site, budget__per_month=100)
+    await put(site, calls_per_month=100)
     with pytest.raises(InputError, match="With what is put on channel main"):
-        await put_account(site, budget__per_day=500, burst=3)
+        await put_account(site, calls_per_day=500, burst=3)
     assert await counts(site, "burst", "outlet") == (20, "built_in")
     assert (await site.desk.settings.account_settings("acme")).version == 0
 
