@@ -55,7 +55,7 @@ async def test_a_call_that_was_never_sent_is_not_counted(tmp_path: Path) -> None
 
 
 async def test_held_products_wait_without_an_attempt_while_orders_go_on(store: Store) -> None:
-    await store.house.change(**FAST, calls_per_day=10)
+    await store.house.change(**FAST, calls_per_day=10, unmapped_sku="identity")
     for _ in range(9):
         await store.run(await store.house.order_event(store.buy()))
     held = await store.house.event("product.changed", {"product": CUP})
@@ -69,7 +69,7 @@ async def test_held_products_wait_without_an_attempt_while_orders_go_on(store: S
     assert (last.state, last.cause, len(store.calls())) == ("waiting", "budget", 10)
     codes = [log.code for log in await store.house.logs(limit=100) if log.code.startswith("budget")]
     assert sorted(codes) == ["budget_critical", "budget_spent", "budget_warning", "budget_warning"][-len(codes) :]
-    await store.house.change(**FAST, calls_per_day=1000)
+    await store.house.change(**FAST, calls_per_day=1000, unmapped_sku="identity")
     await store.house.work_off()
     assert (await store.house.delivery(last.message_id)).state == "done"
 

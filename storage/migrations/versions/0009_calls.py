@@ -84,13 +84,10 @@ def downgrade() -> None:
     if rows:
         names = ("channel_id", "day", "job_type", "calls")
         op.bulk_insert(made, [dict(zip(names, row, strict=True)) for row in rows])
-    with op.batch_alter_table("schedules") as batch_op:
-        batch_op.drop_column("stretch")
-    with op.batch_alter_table("gates") as batch_op:
-        batch_op.drop_column("recent")
-        for name in reversed(_TALLY):
-            batch_op.drop_column(name)
-    with op.batch_alter_table("channels") as batch_op:
-        batch_op.drop_column("manual_logging")
+    op.drop_column("schedules", "stretch")
+    op.drop_column("gates", "recent")
+    for name in reversed(_TALLY):
+        op.drop_column("gates", name)
+    op.drop_column("channels", "manual_logging")
     op.drop_table("call_captures")
     op.drop_table("call_days")
