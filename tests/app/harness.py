@@ -30,6 +30,7 @@ from domain.moments import to_micros, utc_now
 from domain.periods import Period
 from storage.database import Database
 from storage.schema import upgrade
+from tests.app.forkserver import Forked, fork_server
 from tests.app.shop import ROOT, SandboxShop
 
 T = TypeVar("T")
@@ -52,14 +53,26 @@ def eventually(condition: Callable[[], bool], seconds: float, hope: str) -> None
 
 
 class Child:
-    """One ``python -m app …`` with its log."""
+    """One ``python -m app …`` with its log; forked from a process that has loaded it already, unless ``anew``."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        *,
+        module: str = "app",
+        anew: bool = False,
+    ) -> None:
         self.log = log
         self.name = " ".join(arguments)
+        self._process: subprocess.Popen[bytes] | Forked
         with log.open("ab") as output:
+            if not anew:
+                self._process = fork_server().start(module, arguments, environment, log.parent, output.fileno())
+                return
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "app", *arguments],
+                [sys.executable, "-m", module, *arguments],
                 env=dict(environment),
                 cwd=log.parent,
                 stdin=subprocess.DEVNULL,
@@ -171,12 +184,15 @@ class Stack:
             **more,
         }
 
-    def start(self, *arguments: str, **environment: str) -> Child:
-        """Start ``python -m app`` with these arguments; roles that serve take a free port."""
-        serves = arguments[0] in ("up", "serve") and "--port" not in arguments
+    def start(self, *arguments: str, module: str = "app", anew: bool = False, **environment: str) -> Child:
+        """Start ``python -m app`` with these arguments; roles that serve take a free port.
+
+        With ``anew`` it loads everything by itself, as a service manager would start it, which takes a second more.
+        """
+        serves = {"up", "serve"} & set(arguments) and "--port" not in arguments
         chosen = [*arguments, "--port", "0"] if serves else list(arguments)
         log = self.folder / f"{'-'.join(arguments)}-{len(self.children)}.log"
-        child = Child(chosen, self.environment(**environment), log)
+        child = Child(chosen, self.environment(**environment), log, module=module, anew=anew)
         self.children.append(child)
         return child
 
@@ -246,6 +262,7 @@ def address_of(child: Child) -> str:
 
 def set_up(stack: Stack, token: str = "sandbox-read-write") -> Office:
     """What an operator does on the first day; the office has the account's key."""
+    _copy_of_an_empty_ledger(stack.settings)
     database = Database(stack.settings.database, exclusive=False)
     try:
         database.write(upgrade)
@@ -262,6 +279,16 @@ def set_up(stack: Stack, token: str = "sandbox-read-write") -> Office:
     office.ask(office.house.operations.mappings.save(ACCOUNT, CHANNEL, ups, "tester"))
     office.key = office.ask(desk.create_key(ACCOUNT, ["events:write", "read", "operate"])).secret
     return office
+
+
+def _copy_of_an_empty_ledger(settings: Settings) -> None:
+    """Where SQLite's file in the data folder is not there yet: copying a migrated one is quicker than migrating."""
+    from tests.house import sqlite_url
+
+    folder = settings.data_dir
+    if settings.embedded and settings.database_url is None and not (folder / "towpath.db").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        sqlite_url(folder)
 
 
 def schedule_in_the_past(office: Office) -> None:

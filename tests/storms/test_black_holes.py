@@ -12,13 +12,15 @@ from domain.envelope import BATCH
 from tests.app.harness import ACCOUNT, CHANNEL, Child, Office, Stack, address_of, eventually, set_up
 from tests.app.web import Web
 from tests.app.workload import Work, check, wait_settled
+from tests.faults.faulty import start_faulty
 from tests.faults.wires import Wires, shop_by_way_of
 
 IMPATIENT = {"TOWPATH_CALL_SECONDS": "2", "TOWPATH_LEASE_SECONDS": "15"}
 ANSWER_SECONDS = 10.0
 DOCTOR_SECONDS = 30.0
-NOTICE_SECONDS = 90.0
-"""The watchdog of a connection that is not used asks every 30 s and gives an answer 10 s."""
+NOTICE_SECONDS = 30.0
+"""The watchdog of an unused connection asks every 6 s, gives an answer 5 s, and as long to a new connection: these
+processes are watchful (:mod:`tests.faults.faulty`), for the usual times would only be waited for."""
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,7 +37,7 @@ class Site:
     def __init__(self, stack: Stack, office: Office, wires: Wires) -> None:
         self._stack, self._wires = stack, wires
         roles = ("serve", "relay", "consume")
-        made = [stack.start(role, **wires.environment, **IMPATIENT).works() for role in roles]
+        made = [start_faulty(stack, "watchful", role, **wires.environment, **IMPATIENT).works() for role in roles]
         self.serve, self.relay, self.consume = made
         self.address = address_of(self.serve)
         self._web = Web(self.address, {"Authorization": f"Bearer {office.key}"})
