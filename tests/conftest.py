@@ -21,6 +21,7 @@ from tests.services.provide import (
     provide_rabbitmq,
 )
 from tests.services.rabbitmq import Vhost
+from tests.sharing import long_ones_first
 
 Server = TypeVar("Server", bound=Service)
 SKIP_WORDS = "NOT TESTED, a server is missing: "
@@ -28,11 +29,13 @@ NEEDS = {"rabbitmq": "rabbitmq_session", "postgresql": "postgresql_session"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test by the servers its fixtures need, so that ``-m "not rabbitmq"`` works."""
+    """Mark every test by the servers its fixtures need, so that ``-m "not rabbitmq"`` works; share them evenly."""
     for item in items:
         for marker, fixture in NEEDS.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(marker)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items[:] = long_ones_first(items, workers, lambda item: item.get_closest_marker("slow") is not None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -72,7 +72,10 @@ def _watch_closely() -> None:
 
     usual = AmqpSettings(url="")
     urls.AmqpSettings = partial(  # type: ignore[assignment,misc]
-        AmqpSettings, watchdog_seconds=usual.watchdog_seconds / 5, connect_timeout=usual.connect_timeout / 2
+        AmqpSettings,
+        watchdog_seconds=usual.watchdog_seconds / 5,
+        connect_timeout=usual.connect_timeout / 2,
+        confirm_timeout=usual.confirm_timeout / 2,
     )
 
 

@@ -59,7 +59,7 @@ class Databases:
         self._options = rest[rest.index("?") :] if "?" in rest else ""
 
     def create(self, template: str | None = None) -> str:
-        """Create a database and return its SQLAlchemy URL: empty, or a copy of `template` to which nobody is connected."""
+        """Create a database, empty or a copy of `template` (no connection to that may be open); its SQLAlchemy URL."""
         name = f"towpath_test_{uuid.uuid4().hex[:12]}"
         if template is None:
             self._execute("CREATE DATABASE {}", name)
