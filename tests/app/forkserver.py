@@ -2,7 +2,7 @@
 
 What is forked is a process like any other: its own session, environment, folder and log, killed and stopped by signals.
 It differs from ``python -m app`` in what it has loaded already. Tests whose matter is the start itself or memory start
-``python -m app`` (``Stack.start_anew``).
+``python -m app`` anew.
 """
 
 from __future__ import annotations

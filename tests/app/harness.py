@@ -184,8 +184,14 @@ class Stack:
             **more,
         }
 
-    def start(self, *arguments: str, module: str = "app", anew: bool = False, **environment: str) -> Child:
-        """Start ``python -m app`` with these arguments; roles that serve take a free port.
+    def start(self, *arguments: str, **environment: str) -> Child:
+        """Start ``python -m app`` with these arguments; roles that serve take a free port."""
+        return self.start_module("app", arguments, environment)
+
+    def start_module(
+        self, module: str, arguments: Sequence[str], environment: Mapping[str, str], *, anew: bool = False
+    ) -> Child:
+        """As :meth:`start`, for any module.
 
         With ``anew`` it loads everything by itself, as a service manager would start it, which takes a second more.
         """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def start_faulty(stack: Stack, fault: str, *arguments: str, **environment: str) -> Child:
     """Start a process of ``stack`` with a planted fault; the role that serves takes a free port."""
-    return stack.start(fault, *arguments, module="tests.faults.faulty", **environment)
+    return stack.start_module("tests.faults.faulty", (fault, *arguments), environment)
 
 
 def main() -> None:

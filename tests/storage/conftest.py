@@ -154,12 +154,11 @@ def site(request: pytest.FixtureRequest, database_url: str, open_site: Opened) -
 
 
 @pytest.fixture
-def postgresql_site(
-    postgresql_server: Postgres, postgresql_emptied: str, postgresql_furnished: Furnished
-) -> Iterator[Site]:
+def postgresql_site(postgresql_server: Postgres, postgresql_emptied: str) -> Iterator[Site]:
     """A furnished database for what only row locks can show."""
-    channels = _refurnish(postgresql_emptied, postgresql_furnished)
+    with psycopg.connect(_plain(postgresql_emptied)) as connection:
+        _empty(connection)
     made = Site(Database(postgresql_emptied))
-    made.channels = dict(channels)
+    made.furnish()
     yield made
     made.database.close()
