@@ -21,13 +21,14 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 LOADED = ("app.roles", "app.running", "app.doors", "app.logs", "console.cli", "producers.http")
 """What a process of any role loads."""
 _PART = 1 << 16
+Request = tuple[str, list[str], dict[str, str], str]
+"""Module, arguments, environment, folder."""
 
 
 class Forked:
@@ -91,13 +92,19 @@ class ForkServer:
         atexit.register(self.close)
 
     def start(
-        self, module: str, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, log: int
+        self,
+        module: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        streams: tuple[int, int, int],
     ) -> Forked:
-        """Fork ``python -m module arguments`` in a folder; ``log`` is the file descriptor for all that it writes."""
+        """Fork ``python -m module arguments`` in a folder; ``streams`` are file descriptors of what it reads, what it
+        says and its errors."""
         reading, writing = os.pipe()
         request = json.dumps([module, list(arguments), dict(environment), str(folder)]).encode() + b"\n"
         with self._lock:
-            sent = socket.send_fds(self._line, [request], [log, writing])
+            sent = socket.send_fds(self._line, [request], [*streams, writing])
             self._line.sendall(request[sent:])
             os.close(writing)
             answer = self._line.recv(16)
@@ -116,7 +123,7 @@ def fork_server() -> ForkServer:
     return ForkServer()
 
 
-def _serve(line: socket.socket) -> list[Any] | None:
+def _serve(line: socket.socket) -> Request | None:
     """Fork for each request; the request in the process that was forked, None when nobody can ask any more."""
     children: dict[int, int] = {}
     awake, bell = os.pipe()
@@ -125,33 +132,41 @@ def _serve(line: socket.socket) -> list[Any] | None:
     signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     while True:
-        ready, _, _ = select.select([line, awake], [], [])
+        ready, _, _ = select.select([line.fileno(), awake], [], [])
         if awake in ready:
             os.read(awake, 4096)
             _reap(children)
-        if line not in ready:
+        if line.fileno() not in ready:
             continue
-        asked, passed, _, _ = socket.recv_fds(line, _PART, 2)
-        while asked and not asked.endswith(b"\n"):
-            asked += line.recv(_PART)
+        asked, (*streams, status) = _next_request(line)
         if not asked:
             for pid in children:
                 os.kill(pid, signal.SIGKILL)
             return None
-        log, status = passed
         pid = os.fork()
         if not pid:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            line.close()
-            for end in (awake, bell, status, *children.values()):
-                os.close(end)
-            request: list[Any] = json.loads(asked)
-            _become(request, log)
+            _close([line.detach(), awake, bell, status, *children.values()])
+            request: Request = json.loads(asked)
+            _become(request, streams)
             return request
-        os.close(log)
+        _close(streams)
         children[pid] = status
         line.send(str(pid).encode())
+
+
+def _next_request(line: socket.socket) -> tuple[bytes, list[int]]:
+    """A request and its file descriptors; no bytes at the end of all requests."""
+    asked, passed, _, _ = socket.recv_fds(line, _PART, 4)
+    while asked and not asked.endswith(b"\n"):
+        asked += line.recv(_PART)
+    return asked, passed or [-1]
+
+
+def _close(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _reap(children: dict[int, int]) -> None:
@@ -165,12 +180,12 @@ def _reap(children: dict[int, int]) -> None:
             os.close(end)
 
 
-def _become(request: Sequence[Any], log: int) -> None:
+def _become(request: Request, streams: Sequence[int]) -> None:
     _, _, environment, folder = request
     os.setsid()
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, text
@@ -67,9 +68,10 @@ class Child:
         self.log = log
         self.name = " ".join(arguments)
         self._process: subprocess.Popen[bytes] | Forked
-        with log.open("ab") as output:
+        with log.open("ab") as output, Path(os.devnull).open("rb") as nothing:
             if not anew:
-                self._process = fork_server().start(module, arguments, environment, log.parent, output.fileno())
+                streams = nothing.fileno(), output.fileno(), output.fileno()
+                self._process = fork_server().start(module, arguments, environment, log.parent, streams)
                 return
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
@@ -206,22 +208,19 @@ class Stack:
         self, *arguments: str, stdin: bytes = b"", patience: float = 60.0, **environment: str
     ) -> subprocess.CompletedProcess[bytes]:
         """Run one command of ``python -m app`` to its end; whatever it started ends with it."""
-        command = [sys.executable, "-m", "app", *arguments]
-        with subprocess.Popen(
-            command,
-            env=self.environment(**environment),
-            cwd=self.folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        ) as process:
+        with TemporaryFile() as given, TemporaryFile() as said, TemporaryFile() as errors:
+            given.write(stdin)
+            given.seek(0)
+            streams = given.fileno(), said.fileno(), errors.fileno()
+            process = fork_server().start("app", arguments, self.environment(**environment), self.folder, streams)
             try:
-                output, errors = process.communicate(stdin, patience)
+                code = process.wait(patience)
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-        return subprocess.CompletedProcess(command, process.returncode, output, errors)
+            said.seek(0)
+            errors.seek(0)
+            return subprocess.CompletedProcess(arguments, code, said.read(), errors.read())
 
     def office(self) -> Office:
         """The operator's view; opened on first use."""

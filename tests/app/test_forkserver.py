@@ -35,8 +35,9 @@ def test_it_has_a_session_and_a_folder_of_its_own_and_its_end_is_known(tmp_path:
 
 def test_all_that_was_forked_ends_with_its_fork_server(tmp_path: Path) -> None:
     server = ForkServer()
-    with (tmp_path / "up.log").open("ab") as log:
-        child = server.start("app", ["up", "--port", "0"], environment(tmp_path), tmp_path, log.fileno())
+    with (tmp_path / "up.log").open("a+b") as log:
+        streams = (log.fileno(),) * 3
+        child = server.start("app", ["up", "--port", "0"], environment(tmp_path), tmp_path, streams)
     assert child.poll() is None
     server.close()
     assert child.wait(10) == -signal.SIGKILL

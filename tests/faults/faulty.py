@@ -71,12 +71,14 @@ def _watch_closely() -> None:
     from broker.transports.rabbitmq import AmqpSettings
 
     usual = AmqpSettings(url="")
-    urls.AmqpSettings = partial(  # type: ignore[assignment,misc]
+    watchful = partial(
         AmqpSettings,
+        heartbeat=usual.heartbeat // 5,
         watchdog_seconds=usual.watchdog_seconds / 5,
         connect_timeout=usual.connect_timeout / 2,
         confirm_timeout=usual.confirm_timeout / 2,
     )
+    vars(urls)["AmqpSettings"] = watchful
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def make_due(office: Office, job: str, seconds_ago: float, period: str = "12h") 
 def fired(office: Office) -> bool:
     """Whether nothing is due any more; by a look that needs no lock, for a process may be stopped while it writes."""
     query, now = text("SELECT count(*) FROM schedules WHERE next_due <= :now"), to_micros(utc_now())
-    return office.house.database.read(lambda connection: connection.scalar(query, {"now": now})) == 0
+    return not office.house.database.read(lambda connection: connection.scalar(query, {"now": now}))
 
 
 def ticks_of(office: Office, job: str) -> int:
