@@ -9,6 +9,8 @@ from typing import NoReturn, TypeVar
 
 import pytest
 
+from storage.database import Database
+from storage.schema import upgrade
 from tests.services.external import NotOursError
 from tests.services.provide import (
     Postgres,
@@ -19,6 +21,7 @@ from tests.services.provide import (
     provide_rabbitmq,
 )
 from tests.services.rabbitmq import Vhost
+from tests.sharing import long_ones_first
 
 Server = TypeVar("Server", bound=Service)
 SKIP_WORDS = "NOT TESTED, a server is missing: "
@@ -26,11 +29,13 @@ NEEDS = {"rabbitmq": "rabbitmq_session", "postgresql": "postgresql_session"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test by the servers its fixtures need, so that ``-m "not rabbitmq"`` works."""
+    """Mark every test by the servers its fixtures need, so that ``-m "not rabbitmq"`` works; share them evenly."""
     for item in items:
         for marker, fixture in NEEDS.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(marker)
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items[:] = long_ones_first(items, workers, lambda item: item.get_closest_marker("slow") is not None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -123,5 +128,27 @@ def postgresql_database(postgresql_server: Postgres) -> Iterator[str]:
     """SQLAlchemy URL of a fresh, empty database, dropped after the test even while connections are open."""
     databases = postgresql_server.databases
     url = databases.create()
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_session: Postgres) -> Iterator[str]:
+    """A database with the newest schema, to be copied: that is quicker than to migrate an empty one."""
+    url = postgresql_session.databases.create()
+    database = Database(url)
+    try:
+        database.write(upgrade)
+    finally:
+        database.close()
+    yield url
+    postgresql_session.databases.drop(url)
+
+
+@pytest.fixture
+def postgresql_ledger(postgresql_server: Postgres, postgresql_template: str) -> Iterator[str]:
+    """SQLAlchemy URL of a fresh database with the newest schema and no rows; ends as ``postgresql_database`` does."""
+    databases = postgresql_server.databases
+    url = databases.create(postgresql_template)
     yield url
     databases.drop(url)

@@ -15,6 +15,8 @@ from tests.services.process import free_port
 from tests.storms.books import Books, Tally
 
 PROGRESS_EVERY = 5.0
+LOOKS = 15
+"""The fewest looks at the memory of a run, however short: more than a trend needs, less those at a young process."""
 SETTLE_SECONDS = 300.0
 TICK_EVERY = 20.0
 Say = Callable[[str], None]
@@ -68,7 +70,7 @@ def soak(stack: Stack, office: Office, wish: Wish, say: Say, connections: Callab
     load.start()
     storm.start()
     while (passed := time.monotonic() - begun) < wish.seconds and not load.failed:
-        time.sleep(min(PROGRESS_EVERY, wish.seconds - passed))
+        time.sleep(min(PROGRESS_EVERY, wish.seconds / LOOKS, wish.seconds - passed))
         books.read()
         watch.sample(storm.children)
         rounds.wind()

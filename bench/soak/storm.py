@@ -77,7 +77,7 @@ class Storm:
         return [name for name, child in self.children.items() if not child.alive]
 
     def _start(self, name: str) -> Child:
-        return self._stack.start(*self._roles[name], **IMPATIENT)
+        return self._stack.start_module("app", self._roles[name], IMPATIENT, anew=True)
 
     def _rage(self) -> None:
         seen, next_outage = 0, time.monotonic() + OUTAGE_EVERY

@@ -43,13 +43,14 @@ def embedded(tmp_path: Path, shop: SandboxShop) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def distributed(tmp_path: Path, shop: SandboxShop, vhost: Vhost, postgresql_database: str) -> Iterator[Stack]:
-    """RabbitMQ and PostgreSQL, for many processes."""
+def distributed(request: pytest.FixtureRequest, tmp_path: Path, shop: SandboxShop, vhost: Vhost) -> Iterator[Stack]:
+    """RabbitMQ and PostgreSQL, for many processes; the database is empty unless there is an office to migrate it."""
+    database = "postgresql_ledger" if "office" in request.fixturenames else "postgresql_database"
     settings = Settings(
         data_dir=tmp_path / "data",
         allowed_hosts=shop.domain,
         broker_url=SecretStr(vhost.url),
-        database_url=SecretStr(postgresql_database),
+        database_url=SecretStr(request.getfixturevalue(database)),
     )
     with stack_of("distributed", settings, tmp_path, shop) as made:
         yield made

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, text
@@ -30,6 +31,7 @@ from domain.moments import to_micros, utc_now
 from domain.periods import Period
 from storage.database import Database
 from storage.schema import upgrade
+from tests.app.forkserver import Forked, fork_server
 from tests.app.shop import ROOT, SandboxShop
 
 T = TypeVar("T")
@@ -52,14 +54,27 @@ def eventually(condition: Callable[[], bool], seconds: float, hope: str) -> None
 
 
 class Child:
-    """One ``python -m app …`` with its log."""
+    """One ``python -m app …`` with its log; forked from a process that has loaded it already, unless ``anew``."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        *,
+        module: str = "app",
+        anew: bool = False,
+    ) -> None:
         self.log = log
         self.name = " ".join(arguments)
-        with log.open("ab") as output:
+        self._process: subprocess.Popen[bytes] | Forked
+        with log.open("ab") as output, Path(os.devnull).open("rb") as nothing:
+            if not anew:
+                streams = nothing.fileno(), output.fileno(), output.fileno()
+                self._process = fork_server().start(module, arguments, environment, log.parent, streams)
+                return
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "app", *arguments],
+                [sys.executable, "-m", module, *arguments],
                 env=dict(environment),
                 cwd=log.parent,
                 stdin=subprocess.DEVNULL,
@@ -173,10 +188,19 @@ class Stack:
 
     def start(self, *arguments: str, **environment: str) -> Child:
         """Start ``python -m app`` with these arguments; roles that serve take a free port."""
-        serves = arguments[0] in ("up", "serve") and "--port" not in arguments
+        return self.start_module("app", arguments, environment)
+
+    def start_module(
+        self, module: str, arguments: Sequence[str], environment: Mapping[str, str], *, anew: bool = False
+    ) -> Child:
+        """As :meth:`start`, for any module.
+
+        With ``anew`` it loads everything by itself, as a service manager would start it, which takes a second more.
+        """
+        serves = {"up", "serve"} & set(arguments) and "--port" not in arguments
         chosen = [*arguments, "--port", "0"] if serves else list(arguments)
         log = self.folder / f"{'-'.join(arguments)}-{len(self.children)}.log"
-        child = Child(chosen, self.environment(**environment), log)
+        child = Child(chosen, self.environment(**environment), log, module=module, anew=anew)
         self.children.append(child)
         return child
 
@@ -184,22 +208,19 @@ class Stack:
         self, *arguments: str, stdin: bytes = b"", patience: float = 60.0, **environment: str
     ) -> subprocess.CompletedProcess[bytes]:
         """Run one command of ``python -m app`` to its end; whatever it started ends with it."""
-        command = [sys.executable, "-m", "app", *arguments]
-        with subprocess.Popen(
-            command,
-            env=self.environment(**environment),
-            cwd=self.folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        ) as process:
+        with TemporaryFile() as given, TemporaryFile() as said, TemporaryFile() as errors:
+            given.write(stdin)
+            given.seek(0)
+            streams = given.fileno(), said.fileno(), errors.fileno()
+            process = fork_server().start("app", arguments, self.environment(**environment), self.folder, streams)
             try:
-                output, errors = process.communicate(stdin, patience)
+                code = process.wait(patience)
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-        return subprocess.CompletedProcess(command, process.returncode, output, errors)
+            said.seek(0)
+            errors.seek(0)
+            return subprocess.CompletedProcess(arguments, code, said.read(), errors.read())
 
     def office(self) -> Office:
         """The operator's view; opened on first use."""
@@ -246,6 +267,7 @@ def address_of(child: Child) -> str:
 
 def set_up(stack: Stack, token: str = "sandbox-read-write") -> Office:
     """What an operator does on the first day; the office has the account's key."""
+    _copy_of_an_empty_ledger(stack.settings)
     database = Database(stack.settings.database, exclusive=False)
     try:
         database.write(upgrade)
@@ -262,6 +284,16 @@ def set_up(stack: Stack, token: str = "sandbox-read-write") -> Office:
     office.ask(office.house.operations.mappings.save(ACCOUNT, CHANNEL, ups, "tester"))
     office.key = office.ask(desk.create_key(ACCOUNT, ["events:write", "read", "operate"])).secret
     return office
+
+
+def _copy_of_an_empty_ledger(settings: Settings) -> None:
+    """Where SQLite's file in the data folder is not there yet: copying a migrated one is quicker than migrating."""
+    from tests.house import sqlite_url
+
+    folder = settings.data_dir
+    if settings.embedded and settings.database_url is None and not (folder / "towpath.db").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        sqlite_url(folder)
 
 
 def schedule_in_the_past(office: Office) -> None:

@@ -6,6 +6,7 @@ import gc
 import os
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 
 from app.house import open_house
 from app.settings import Settings
+from broker.transports.rabbitmq import AmqpSettings
 from consumers import HANDLERS
 from domain.errors import ConfigurationError, StorageUnavailable, TransportUnavailable
 
@@ -72,8 +74,10 @@ async def test_an_unknown_broker_closes_what_was_opened(settings: Settings) -> N
             pass
 
 
-@pytest.mark.slow
-async def test_a_broker_that_is_away_closes_what_was_opened(settings: Settings) -> None:
+async def test_a_broker_that_is_away_closes_what_was_opened(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("broker.transports.urls.AmqpSettings", partial(AmqpSettings, connect_timeout=0.5))
     away = settings.model_copy(update={"broker_url": SecretStr("amqp://guest:guest@127.0.0.1:9/")})
     with pytest.raises(TransportUnavailable):
         async with open_house(away, exclusive=True):

@@ -1,8 +1,10 @@
-"""``python -m tests.faults.faulty FAULT ROLE…``: Towpath with one planted fault, for tests.
+"""``python -m tests.faults.faulty FAULT ROLE…``: Towpath with one thing planted, for tests.
 
 - ``stop``: where ``TOWPATH_CRASH_AT`` would end the process, it stops (SIGSTOP) and goes on only when it is told to.
 - ``abort=KEY``: whatever runs a delivery with that business key aborts the process natively, as a bug in a C library
   would: no exception, no clean-up, the whole process.
+- ``watchful``: no fault; it looks after its connections to RabbitMQ five times as often, and waits half as long for an
+  answer.
 """
 
 from __future__ import annotations
@@ -10,45 +12,33 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
-from tests.app.harness import Child, Stack
-
-
-class FaultyChild(Child):
-    """A :class:`Child` that runs this module instead of ``app``."""
-
-    def __init__(self, stack: Stack, fault: str, arguments: Sequence[str], environment: dict[str, str]) -> None:
-        self.name = " ".join((fault, *arguments))
-        self.log = stack.folder / f"{'-'.join((fault, *arguments))}-{len(stack.children)}.log"
-        with self.log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, fault, *arguments],
-                env=stack.environment(**environment),
-                cwd=stack.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        stack.children.append(self)
+if TYPE_CHECKING:
+    from tests.app.harness import Child, Stack
 
 
 def start_faulty(stack: Stack, fault: str, *arguments: str, **environment: str) -> Child:
     """Start a process of ``stack`` with a planted fault; the role that serves takes a free port."""
-    return FaultyChild(stack, fault, (*arguments, *(("--port", "0") if "up" in arguments else ())), environment)
+    return stack.start_module("tests.faults.faulty", (fault, *arguments), environment)
 
 
 def main() -> None:
     """Plant the fault and run the rest of the command line."""
     fault, _, what = sys.argv.pop(1).partition("=")
-    if fault == "stop":
-        os._exit = _stop  # type: ignore[assignment]
-    else:
-        _abort_at(what)
+    match fault:
+        case "stop":
+            os._exit = _stop  # type: ignore[assignment]
+        case "abort":
+            _abort_at(what)
+        case "watchful":
+            _watch_closely()
+        case _:
+            raise SystemExit(f"there is no fault {fault!r}")
     from app.__main__ import main as run
 
     run()
@@ -74,6 +64,21 @@ def _abort_at(business_key: str) -> None:
         return handle
 
     HANDLERS.update({name: poisoned(handler) for name, handler in HANDLERS.items()})
+
+
+def _watch_closely() -> None:
+    from broker.transports import urls
+    from broker.transports.rabbitmq import AmqpSettings
+
+    usual = AmqpSettings(url="")
+    watchful = partial(
+        AmqpSettings,
+        heartbeat=usual.heartbeat // 5,
+        watchdog_seconds=usual.watchdog_seconds / 5,
+        connect_timeout=usual.connect_timeout / 2,
+        confirm_timeout=usual.confirm_timeout / 2,
+    )
+    vars(urls)["AmqpSettings"] = watchful
 
 
 if __name__ == "__main__":

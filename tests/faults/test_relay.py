@@ -19,6 +19,7 @@ from broker.topology import JOBS, OMS, job_queue
 from tests.app.harness import CRASHED, Child, Office, Stack, address_of, eventually
 from tests.app.web import Web
 from tests.app.workload import Work, order_events, parcel_events, stock_event
+from tests.faults.faulty import start_faulty
 from tests.faults.judging import judge
 from tests.faults.proxy import DOWN
 from tests.faults.signs import AmqpHand, lanes_of, said, says, virtual_host
@@ -136,7 +137,7 @@ def test_F06_a_confirm_that_is_lost_costs_the_connection_and_is_asked_for_again(
     assert wires.broker is not None
     hand, work = AmqpHand(stack), imports(stack, 6)
     hand.listen(TOLD_TO_OMS, OMS)
-    relay = leads(stack.start("relay", **wires.environment).works())
+    relay = leads(start_faulty(stack, "watchful", "relay", **wires.environment).works())
     connections = wires.broker.opened
     wires.broker.black_hole(DOWN)
     door = take_in(stack, office, work)

@@ -58,20 +58,26 @@ class Databases:
         self._base, _, rest = url.rpartition("/")
         self._options = rest[rest.index("?") :] if "?" in rest else ""
 
-    def create(self) -> str:
-        """Create an empty database and return its SQLAlchemy URL."""
+    def create(self, template: str | None = None) -> str:
+        """Create a database, empty or a copy of `template` (no connection to that may be open); its SQLAlchemy URL."""
         name = f"towpath_test_{uuid.uuid4().hex[:12]}"
-        self._execute("CREATE DATABASE {}", name)
+        if template is None:
+            self._execute("CREATE DATABASE {}", name)
+        else:
+            self._execute("CREATE DATABASE {} TEMPLATE {}", name, _name(template))
         return f"{self._base}/{name}{self._options}"
 
     def drop(self, url: str) -> None:
         """Drop a database made by `create`, closing the connections others still have to it."""
-        name = url.rpartition("/")[2].partition("?")[0]
-        self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+        self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", _name(url))
 
-    def _execute(self, statement: LiteralString, name: str) -> None:
+    def _execute(self, statement: LiteralString, *names: str) -> None:
         with psycopg.connect(self._admin, autocommit=True, connect_timeout=10) as connection:
-            connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def _name(url: str) -> str:
+    return url.rpartition("/")[2].partition("?")[0]
 
 
 def answers_sql(url: str) -> bool:

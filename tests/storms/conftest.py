@@ -38,13 +38,13 @@ def balancer(cluster: RabbitCluster) -> Iterator[Balancer]:
 
 
 @pytest.fixture
-def clustered(tmp_path: Path, shop: SandboxShop, balancer: Balancer, postgresql_database: str) -> Iterator[Stack]:
+def clustered(tmp_path: Path, shop: SandboxShop, balancer: Balancer, postgresql_ledger: str) -> Iterator[Stack]:
     """The cluster and PostgreSQL."""
     settings = Settings(
         data_dir=tmp_path / "data",
         allowed_hosts=shop.domain,
         broker_url=SecretStr(f"amqp://guest:guest@{balancer.address}/%2F"),
-        database_url=SecretStr(postgresql_database),
+        database_url=SecretStr(postgresql_ledger),
     )
     with stack_of("clustered", settings, tmp_path, shop) as made:
         yield made

@@ -12,13 +12,15 @@ from domain.envelope import BATCH
 from tests.app.harness import ACCOUNT, CHANNEL, Child, Office, Stack, address_of, eventually, set_up
 from tests.app.web import Web
 from tests.app.workload import Work, check, wait_settled
+from tests.faults.faulty import start_faulty
 from tests.faults.wires import Wires, shop_by_way_of
 
 IMPATIENT = {"TOWPATH_CALL_SECONDS": "2", "TOWPATH_LEASE_SECONDS": "15"}
 ANSWER_SECONDS = 10.0
 DOCTOR_SECONDS = 30.0
-NOTICE_SECONDS = 90.0
-"""The watchdog of a connection that is not used asks every 30 s and gives an answer 10 s."""
+NOTICE_SECONDS = 45.0
+"""These processes are watchful (:mod:`tests.faults.faulty`), for the usual times would only be waited for: who consumes
+asks every 6 s and gives an answer 5 s; who does not misses heartbeats of 6 s, which Pika looks at every 11 s."""
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,7 +37,7 @@ class Site:
     def __init__(self, stack: Stack, office: Office, wires: Wires) -> None:
         self._stack, self._wires = stack, wires
         roles = ("serve", "relay", "consume")
-        made = [stack.start(role, **wires.environment, **IMPATIENT).works() for role in roles]
+        made = [start_faulty(stack, "watchful", role, **wires.environment, **IMPATIENT).works() for role in roles]
         self.serve, self.relay, self.consume = made
         self.address = address_of(self.serve)
         self._web = Web(self.address, {"Authorization": f"Bearer {office.key}"})
@@ -63,9 +65,14 @@ class Site:
         return answer
 
 
-def says(child: Child, event: str, seconds: float = NOTICE_SECONDS) -> None:
-    already = child.text().count(f'"event": "{event}"')
-    eventually(lambda: child.text().count(f'"event": "{event}"') > already, seconds, f"{child.name} says {event}")
+def heard(child: Child, event: str) -> int:
+    """How often a process has told of this event."""
+    return child.text().count(f'"event": "{event}"')
+
+
+def says(child: Child, event: str, before: int, seconds: float = NOTICE_SECONDS) -> None:
+    """Wait until a process tells of this event more often than ``before``."""
+    eventually(lambda: heard(child, event) > before, seconds, f"{child.name} says {event}")
 
 
 def test_a_database_that_is_swallowed_is_refused_at_the_door_in_time_and_goes_on(
@@ -101,11 +108,13 @@ def test_a_broker_that_is_swallowed_holds_up_no_sender_and_is_named_by_each_role
     early, late = work.halves()
     with early.being_sent(stack, site.address, office.key):
         eventually(lambda: stack.shop.count_calls() >= 5, 30, "work is under way")
+    roles = (site.serve, site.relay, site.consume)
+    before = [heard(child, "broker_connect_failed") for child in roles]
     wires.broker.black_hole()
     with late.being_sent(stack, site.address, office.key):
         assert not site.doctor()["transport"]
-    for child in (site.serve, site.relay, site.consume):
-        says(child, "broker_connect_failed")
+    for child, already in zip(roles, before, strict=True):
+        says(child, "broker_connect_failed", already)
     status, found = site.readiness()
     assert (status, found) == (503, {"database": True, "transport": False})
     wires.broker.heal()
@@ -123,9 +132,10 @@ def test_a_shop_that_is_swallowed_closes_the_gate_of_its_channel(stack: Stack, w
     early, late = work.halves()
     with early.being_sent(stack, site.address, office.key):
         eventually(lambda: stack.shop.count_calls() >= 5, 30, "work is under way")
+    before = heard(site.consume, "gate_closed")
     wires.shop.black_hole()
     with late.being_sent(stack, site.address, office.key):
-        says(site.consume, "gate_closed", 30)
+        says(site.consume, "gate_closed", before, 30)
     eventually(lambda: not site.doctor()[f"channel {ACCOUNT}/{CHANNEL}"], 30, "the doctor sees the gate closed")
     wires.shop.heal()
     eventually(lambda: '"event": "gate_opened"' in site.consume.text(), 60, "the gate is open again")

@@ -103,3 +103,8 @@ async def test_tls_works_with_the_authority_given_and_is_refused_without(vhost: 
     assert await transport.publish([message()]) == [Receipt.CONFIRMED]
     await transport.close()
     await proxy.close()
+
+
+def test_by_default_whoever_consumes_notices_a_silent_connection_within_forty_seconds() -> None:
+    usual = AmqpSettings(url="amqp://guest:guest@localhost/")
+    assert usual.watchdog_seconds + usual.connect_timeout <= 40
