@@ -41,11 +41,13 @@ def claim(
 
 
 def take(connection: Connection, worker: str, keys: Sequence[str], now: int) -> list[Claim]:
-    """Make ``worker`` the holder of lanes that the caller found free (or holds already) in this transaction."""
+    """Make ``worker`` the holder of lanes that the caller found free (or holds already) in this transaction; the claims
+    stand in the order of ``keys``.
+    """
     if not keys:
         return []
-    chosen = as_json(keys)
-    taken = _TAKE.run(connection, values=chosen, worker=worker, now=now).all()
+    chosen, place = as_json(keys), {key: at for at, key in enumerate(keys)}
+    taken = sorted(_TAKE.run(connection, values=chosen, worker=worker, now=now), key=lambda lane: place[lane.key])
     fifo = as_json([lane.key for lane in taken if lane.kind == "fifo"])
     heads = {row["lane"]: to_delivery(row) for row in _HEADS.run(connection, values=fifo).mappings()}
     claims = []

@@ -51,6 +51,14 @@ async def test_lanes_of_other_orders_flow_on_while_one_waits(site: Site) -> None
     assert sorted(keys(await site.claim())) == [["2"], ["3"]]
 
 
+async def test_lanes_are_claimed_in_the_order_they_became_due(site: Site) -> None:
+    came = [str(number) for number in (*range(20, 40), *range(20))]
+    for number in came:
+        await site.admit(order(number))
+        site.clock.advance(0.001)
+    assert keys(await site.claim(most=40)) == [[number] for number in came]
+
+
 async def test_the_same_order_number_in_two_channels_is_two_lanes(site: Site) -> None:
     await site.admit(order("1"), order("1", channel="outlet"))
     assert len(await site.claim()) == 2
