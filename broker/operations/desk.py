@@ -130,6 +130,9 @@ class Desk(Protocol):
     async def schedules(self, account: str | None) -> Sequence[ScheduleRow]:
         """Recurring jobs with their last and next run."""
 
+    async def jobs(self, account: str, channel: str, names: Sequence[str]) -> Sequence[ScheduleRow]:
+        """These jobs of a channel, also those without a schedule."""
+
     async def run_now(self, account: str, channel: str, job: str, *, actor: str = "installation") -> str:
         """Queue one manual run of a job; the message id."""
 

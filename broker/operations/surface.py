@@ -21,7 +21,7 @@ from broker.operations.people import People
 from broker.operations.sessions import SignIn
 from broker.operations.settings import SettingsSurface
 from broker.operations.staff import Staff
-from broker.operations.values import ChannelRow, Finding, LogFilter, LogRow, NewChannel
+from broker.operations.values import ChannelRow, Finding, LogFilter, LogRow, NewChannel, ScheduleRow
 from broker.operations.warehouses import WarehouseSurface
 from broker.transports.seam import Transport
 from domain.channels import Channel, ConnectorManifest
@@ -186,6 +186,32 @@ class Operations:
             raise InputError(f"{manifest.title} allows these periods for {job}: {names}.", code="period_not_allowed")
         await self.desk.set_schedule(account, channel, job, period, actor=actor)
         self._parts.bell.ring()
+
+    async def jobs(self, account: str, channel: str) -> Sequence[ScheduleRow]:
+        """*Sync actions*: every job that the channel's platform has and that can be run, with its last and next run.
+
+        Raises:
+            UnknownName: no such account or channel.
+        """
+        return await self.desk.jobs(account, channel, await self._runnable(account, channel))
+
+    async def run_now(self, account: str, channel: str, job: str, *, actor: str = "installation") -> str:
+        """*Sync*: queue one manual run of a job; the message id.
+
+        Raises:
+            UnknownName: no such account, channel or job.
+            InputError: the platform does not have this job, or it contradicts the account's source of products.
+        """
+        kind = job_type(job)
+        if job not in await self._runnable(account, channel):
+            raise InputError(f"{kind.title} cannot be run by hand on channel {channel}.", code="not_offered")
+        message = await self.desk.run_now(account, channel, job, actor=actor)
+        self._parts.bell.ring()
+        return message
+
+    async def _runnable(self, account: str, channel: str) -> list[str]:
+        manifest = self._parts.manifest_of((await self._channel_row(account, channel)).platform)
+        return [job for job in manifest.jobs if job_type(job).scheduled]
 
     async def follow(self, wanted: LogFilter) -> AsyncIterator[LogRow]:
         """Sync log rows as they come, each once, without end.

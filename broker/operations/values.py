@@ -162,8 +162,9 @@ class ChannelRow:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRow:
-    """One recurring job of a channel with its last and next run. While its API-call budget nears its end, one of so
-    many ticks as ``stretch`` says runs.
+    """One job of a channel with its last run on schedule or by hand, and its next one. While its API-call budget nears
+    its end, one of so many ticks as ``stretch`` says runs. ``last_counts`` tells what was read, created, updated,
+    skipped and failed.
     """
 
     account: str
@@ -176,6 +177,7 @@ class ScheduleRow:
     last_success: datetime | None
     last_outcome: str | None
     stretch: int = 1
+    last_counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

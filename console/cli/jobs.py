@@ -49,7 +49,7 @@ def list_jobs(
 
 
 def _show(rows: Sequence[ScheduleRow], zone: Zone) -> None:
-    made = table("Channel and job", "Period", "Next", "Last run", "Ended", "Last success", whole=("Next",))
+    made = table("Channel and job", "Period", "Next", "Last run", "Ended", "Counts", "Last success", whole=("Next",))
     for row in rows:
         made.add_row(
             words(f"{row.account}/{row.channel}", "\n", row.job),
@@ -57,6 +57,7 @@ def _show(rows: Sequence[ScheduleRow], zone: Zone) -> None:
             words(zone.short(row.next_due)),
             words(zone.short(row.last_run)),
             words((row.last_outcome or "-", row.last_outcome or "")),
+            words(", ".join(f"{count} {name}" for name, count in row.last_counts.items() if count) or "-"),
             words(zone.short(row.last_success)),
         )
     show(made)
@@ -96,9 +97,7 @@ def run(context: typer.Context, where: PlaceArgument, job: JobArgument) -> None:
     account, channel = place(where)
 
     async def work(operations: Operations) -> str:
-        from domain.jobs import job_type  # noqa: PLC0415 - loads the event models
-
-        return await operations.desk.run_now(account, channel, job_type(job).name, actor=actor_name())
+        return await operations.run_now(account, channel, job, actor=actor_name())
 
     message_id = change(context, work)
     tell(f"{job} of {where} is queued. Watch it: towpath messages show {message_id}")

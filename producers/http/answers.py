@@ -16,8 +16,10 @@ from broker.operations import (
     LogRow,
     MessageRow,
     RejectedRow,
+    ScheduleRow,
 )
 from domain.access import KeyScope
+from domain.jobs import JobType
 from producers.http.problems import Problem
 
 
@@ -68,6 +70,52 @@ class CallsAnswer(BaseModel):
 
     timezone: str = Field(description="whose days they are")
     calls: list[CallCount]
+
+
+class JobAnswer(BaseModel):
+    """One job of a channel. `last_counts` tells what its last run read, created, updated, skipped and failed; while the
+    API-call budget nears its end, one of so many ticks as `stretch` says runs.
+    """
+
+    job: str
+    title: str
+    direction: Literal["channel to OMS", "OMS to channel"]
+    period: str = Field(description="`none` never runs by itself")
+    next_run: AwareDatetime | None
+    last_run: AwareDatetime | None
+    last_outcome: str | None
+    last_counts: dict[str, int]
+    last_success: AwareDatetime | None
+    stretch: int
+
+    @classmethod
+    def of(cls, row: ScheduleRow, job: JobType) -> JobAnswer:
+        """The answer for a row."""
+        return cls(
+            job=row.job,
+            title=job.title,
+            direction=job.direction,
+            period=row.period,
+            next_run=row.next_due,
+            last_run=row.last_run,
+            last_outcome=row.last_outcome,
+            last_counts=dict(row.last_counts),
+            last_success=row.last_success,
+            stretch=row.stretch,
+        )
+
+
+class JobsAnswer(BaseModel):
+    """The jobs of a channel."""
+
+    jobs: list[JobAnswer]
+
+
+class RunAnswer(BaseModel):
+    """A manual run that is queued: the message to look at."""
+
+    job: str
+    message: str
 
 
 class LoggingAnswer(BaseModel):

@@ -20,8 +20,10 @@ from producers.http import (
     events,
     feed,
     health,
+    jobs,
     lookups,
     mapping,
+    organizations,
     session,
     settings,
     translation,
@@ -65,9 +67,16 @@ def create_app(operations: Operations, limits: HttpLimits | None = None) -> Fast
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.door = door
-    for module in (events, lookups, calls, captures, feed, acting, mapping, channel_life, settings, auditing):
+    for module in (events, lookups, calls, captures, feed, acting, jobs, mapping, channel_life, settings, auditing):
         add_routes(app, module.router)
-    for router in (api_keys.router, session.router, users.router, auditing.of_organization, health.router):
+    for router in (
+        api_keys.router,
+        session.router,
+        users.router,
+        auditing.of_organization,
+        organizations.router,
+        health.router,
+    ):
         app.include_router(router)
     translation.install(app)
     app.add_middleware(Shortcut, path="/v1/events", endpoint=events.take_events)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, or_, select
@@ -13,8 +14,9 @@ from broker.operations.values import ChannelRow, ScheduleRow, Statistics
 from domain.budget import next_pass
 from domain.channels import Channel
 from domain.moments import from_micros
-from domain.periods import Period
+from domain.periods import NEVER, Period
 from storage.calls import called_today
+from storage.desk.setup import channel_id
 from storage.directory import Directory
 from storage.ledger.outward import oldest_due, unsent_count, waiting_counts
 from storage.tables import (
@@ -134,16 +136,15 @@ def schedule_rows(connection: Connection, account: str | None) -> list[ScheduleR
     ]
 
 
+def job_rows(connection: Connection, account: str, channel: str, jobs: Sequence[str]) -> list[ScheduleRow]:
+    """These jobs of a channel, those without a schedule included. Raises UnknownName."""
+    made = channel_id(connection, account, channel)
+    planned = {row.job: row for row in schedule_rows(connection, account) if row.channel == channel}
+    never = ScheduleRow(account, channel, "", NEVER.text, None, None, None, None, None)
+    return [planned.get(job) or replace(never, job=job, **_last_runs(connection, made, job)) for job in jobs]
+
+
 def _schedule_row(connection: Connection, row: Row[Any]) -> ScheduleRow:
-    runs = select(sync_log.c.finished_at, sync_log.c.outcome).where(
-        sync_log.c.channel_id == row.channel_id,
-        sync_log.c.job_type == row.job_type,
-        sync_log.c.trigger.in_(("schedule", "manual")),
-        sync_log.c.attempt > 0,
-    )
-    newest_first = runs.order_by(sync_log.c.finished_at.desc(), sync_log.c.id.desc()).limit(1)
-    last = connection.execute(newest_first).first()
-    success = connection.execute(newest_first.where(sync_log.c.outcome == "Done")).first()
     return ScheduleRow(
         account=row.account,
         channel=row.channel,
@@ -151,11 +152,28 @@ def _schedule_row(connection: Connection, row: Row[Any]) -> ScheduleRow:
         period=row.period,
         next_due=next_pass(from_micros(row.next_due), Period(row.period), row.stretch) if row.next_due else None,
         last_due=from_micros(row.last_due) if row.last_due is not None else None,
-        last_run=from_micros(last.finished_at) if last else None,
-        last_success=from_micros(success.finished_at) if success else None,
-        last_outcome=last.outcome if last else None,
         stretch=row.stretch,
+        **_last_runs(connection, row.channel_id, row.job_type),
     )
+
+
+def _last_runs(connection: Connection, channel: str, job: str) -> dict[str, Any]:
+    """When a job ran last, by schedule or by hand, and what came of it."""
+    runs = select(sync_log.c.finished_at, sync_log.c.outcome, sync_log.c.counts).where(
+        sync_log.c.channel_id == channel,
+        sync_log.c.job_type == job,
+        sync_log.c.trigger.in_(("schedule", "manual")),
+        sync_log.c.attempt > 0,
+    )
+    newest_first = runs.order_by(sync_log.c.finished_at.desc(), sync_log.c.id.desc()).limit(1)
+    last = connection.execute(newest_first).first()
+    success = connection.execute(newest_first.where(sync_log.c.outcome == "Done")).first()
+    return {
+        "last_run": from_micros(last.finished_at) if last else None,
+        "last_success": from_micros(success.finished_at) if success else None,
+        "last_outcome": last.outcome if last else None,
+        "last_counts": dict(last.counts) if last else {},
+    }
 
 
 def statistics(connection: Connection, now: int) -> Statistics:

@@ -181,6 +181,10 @@ class SqlDesk:
         """Recurring jobs with their last and next run."""
         return await self._database.aanswer(partial(overview.schedule_rows, account=account))
 
+    async def jobs(self, account: str, channel: str, names: Sequence[str]) -> Sequence[ScheduleRow]:
+        """These jobs of a channel, also those without a schedule."""
+        return await self._database.aanswer(partial(overview.job_rows, account=account, channel=channel, jobs=names))
+
     async def run_now(self, account: str, channel: str, job: str, *, actor: str = "installation") -> str:
         """Queue one manual run of a job; the message id."""
         now = self._now()

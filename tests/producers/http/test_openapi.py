@@ -44,6 +44,8 @@ OF_ACCOUNT = {
     ("put", "channels/{channel}/manual-logging/{job}"),
     ("delete", "channels/{channel}/manual-logging/{job}"),
     ("get", "captures"),
+    ("get", "channels/{channel}/jobs"),
+    ("post", "channels/{channel}/jobs/{job}/run"),
     ("get", "platforms"),
     ("post", "channels"),
     ("post", "channels/test"),
@@ -72,6 +74,10 @@ OF_PEOPLE = {
     ("put", "/v1/users/{user_id}/password"),
     ("post", "/v1/users/{user_id}/grants"),
     ("delete", "/v1/users/{user_id}/grants/{role}"),
+    ("get", "/v1/organizations/{organization}/warehouses"),
+    ("post", "/v1/organizations/{organization}/warehouses"),
+    ("patch", "/v1/organizations/{organization}/warehouses/{warehouse}"),
+    ("delete", "/v1/organizations/{organization}/warehouses/{warehouse}"),
     ("get", "/v1/organizations/{organization}/audit"),
     ("get", "/v1/organizations/{organization}/audit/verify"),
 }
@@ -86,6 +92,7 @@ async def test_every_address_is_documented_with_who_may_use_it(shared_site: Site
     for_keys = {(method, f"/v1/{path}") for method, path in OF_ACCOUNT}
     for_both = {(method, f"/v1/accounts/{{account}}/{path}") for method, path in OF_ACCOUNT}
     for_both |= {(method, f"/v1/accounts/{{account}}/keys{path}") for method, path in OF_KEYS}
+    for_both |= {("put", "/v1/accounts/{account}/state")}
     expected: dict[tuple[str, str], Any] = {each: [{"apiKey": []}] for each in for_keys}
     expected |= {each: [{"apiKey": []}, {"session": []}] for each in for_both}
     expected |= {each: [{"session": []}] for each in OF_PEOPLE} | dict.fromkeys(OPEN)
