@@ -32,6 +32,7 @@ async def test_another_method_is_a_problem_that_names_the_right_ones(shared_site
         ("limit=many", "limit"),
         ("since=yesterday", "since"),
         ("since=2024-01-01T00:00:00", "since"),
+        ("since=1728115200", "since"),
         ("format=xml", "format"),
         ("ordre=4711", "ordre"),
     ],
