@@ -14,7 +14,7 @@ from producers.http.problems import Refusal
 from producers.http.strict_json import read_one
 
 Model = TypeVar("Model", bound=BaseModel)
-_SMALL = 4096
+_SMALL = 16_384
 
 
 async def asked(request: Request, door: Door, model: type[Model]) -> Model:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from broker.operations import AuditFilter, AuditRow
 from domain.access import Action
@@ -14,6 +14,7 @@ from producers.http.answers import AuditAnswer, AuditReport
 from producers.http.callers import Caller
 from producers.http.documented import problems
 from producers.http.door import AtDoor, May
+from producers.http.moments import Moment
 from producers.http.session import Person
 
 router = APIRouter(tags=["people"])
@@ -31,7 +32,7 @@ class AuditQuery(BaseModel):
     actor: str | None = Field(default=None, max_length=100, description="as `user:` or `key:` and the id")
     action: str | None = Field(default=None, max_length=40, description="as `channel.changed`")
     object: str | None = Field(default=None, max_length=200, description="as `channel:acme/bright-main`")
-    since: AwareDatetime | None = Field(default=None, description="RFC 3339 with offset")
+    since: Moment | None = Field(default=None, description="RFC 3339 with offset")
     before: int | None = Field(default=None, ge=1, le=2**62, description="`before` of the previous answer")
     limit: int = Field(default=50, ge=1, le=1000)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from broker.operations import LogFilter, MessageFilter, MessageLife
@@ -16,6 +16,7 @@ from producers.http.answers import ChannelsAnswer, LogsAnswer, MessagesAnswer, R
 from producers.http.documented import Responses, problems
 from producers.http.door import AtDoor, Door, Reader
 from producers.http.log_export import Format, chosen_format, render
+from producers.http.moments import Moment
 from producers.http.problems import Refusal
 
 router = APIRouter(tags=["read"])
@@ -33,7 +34,7 @@ class _Narrowing(BaseModel):
     sku: str | None = Field(default=None, max_length=200, description="SKU; the same as `key`")
     key: str | None = Field(default=None, max_length=200, description="business key: order number, SKU, schedule")
     channel: str | None = Field(default=None, max_length=64)
-    since: AwareDatetime | None = Field(default=None, description="RFC 3339 with offset")
+    since: Moment | None = Field(default=None, description="RFC 3339 with offset")
 
     @property
     def business_key(self) -> str | None:
@@ -49,7 +50,7 @@ class LogQuery(_Narrowing):
     level: str | None = Field(default=None, max_length=16)
     code: str | None = Field(default=None, max_length=64)
     message: str | None = Field(default=None, max_length=64, description="message id")
-    until: AwareDatetime | None = None
+    until: Moment | None = None
     after_id: str | None = Field(default=None, max_length=64, description="only rows after this one, oldest first")
     limit: int = Field(default=50, ge=1, le=10_000)
     format: Format | None = Field(default=None, description="else by the Accept header")

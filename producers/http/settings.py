@@ -26,7 +26,14 @@ router = APIRouter(tags=["settings"])
 _CHANNEL, _ACCOUNT = "/v1/channels/{channel}/settings", "/v1/account/settings"
 JobEditor = Annotated[Caller, Depends(May(Action.EDIT_JOBS))]
 AccountEditor = Annotated[Caller, Depends(May(Action.EDIT_ACCOUNT))]
-IfMatch = Annotated[str | None, Header(description='the version that was looked at, as `"3"`; another one is refused')]
+_VERSION = r'^\s*(\*|(W/)?"?[0-9]{1,18}"?)\s*$'
+IfMatch = Annotated[
+    str | None,
+    Header(
+        description='the version that was looked at, as `"3"`; another one is refused',
+        json_schema_extra={"pattern": _VERSION},
+    ),
+]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 

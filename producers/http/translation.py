@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from domain.access import NotAllowed
 from domain.errors import InputError, StorageUnavailable, TowpathError, TransportUnavailable
@@ -25,6 +26,8 @@ _SENTENCES = {
         "This address does not know the method. The Allow header names those it knows.",
     ),
 }
+
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
 def install(app: FastAPI) -> None:
@@ -52,11 +55,24 @@ async def answer_of(request: Request, error: Exception) -> Response:
     raise error
 
 
-async def _of_framework(_: Request, raised: Exception) -> Response:
+async def _of_framework(request: Request, raised: Exception) -> Response:
     error = cast(HTTPException, raised)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods_at(request))
     fallback = (HTTPStatus(error.status_code).name.lower(), HTTPStatus(error.status_code).description)
     code, detail = _SENTENCES.get(error.status_code, fallback)
-    return problem_response(Refusal(error.status_code, code, detail or code, headers=error.headers))
+    return problem_response(Refusal(error.status_code, code, detail or code, headers=headers))
+
+
+def _methods_at(request: Request) -> list[str]:
+    """All methods of an address (RFC 9110, 10.2.1); the framework itself names those of one route alone."""
+    routes = request.app.routes
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 async def _of_parameters(_: Request, error: Exception) -> Response:

@@ -12,6 +12,7 @@ from domain.access import Action, Decision, Grant, NotAllowed, Place, Role, judg
 from domain.channels import Account
 from domain.people import LONGEST_EMAIL
 from producers.http.asked import asked
+from producers.http.asking import with_example
 from producers.http.callers import unknown_account
 from producers.http.documented import body_docs, problems
 from producers.http.door import AtDoor, Door
@@ -24,6 +25,8 @@ _LONGEST_SECRET = 1024
 UserId = Annotated[str, Path(min_length=1, max_length=64, pattern="^[0-9a-z-]+$", description="id of the user")]
 Code = Annotated[str | None, Query(max_length=64, description="the account; the whole organization without")]
 _USER = "/v1/users/{user_id}"
+_ROLE = {"role": "viewer", "account": "acme"}
+_NEW = {"email": "jo@example.com", "name": "Jo", "grants": [_ROLE]}
 
 
 class _Body(BaseModel):
@@ -113,7 +116,7 @@ async def list_users(door: AtDoor, person: Person) -> UsersAnswer:
     summary="Make a user",
     status_code=201,
     responses=problems(400, 401, 403, 404, 408, 413, 422),
-    openapi_extra=body_docs(UserRequest),
+    openapi_extra=with_example(body_docs(UserRequest), _NEW),
 )
 async def create_user(request: Request, door: AtDoor, person: Person) -> UserAnswer:
     """A user of one's own organization, with roles that one may give. Without a role it takes its administrator."""
@@ -135,7 +138,7 @@ async def show_user(door: AtDoor, person: Person, user_id: UserId) -> UserAnswer
     operation_id="changeUser",
     summary="Change, disable or enable a user",
     responses=problems(400, 401, 403, 404, 408, 413, 422),
-    openapi_extra=body_docs(UserChanges),
+    openapi_extra=with_example(body_docs(UserChanges), {"name": "Jo Miller"}),
 )
 async def change_user(request: Request, door: AtDoor, person: Person, user_id: UserId) -> UserAnswer:
     """It takes one who may give all roles of the user. With another e-mail address, or disabled, its sessions end."""
@@ -152,7 +155,7 @@ async def change_user(request: Request, door: AtDoor, person: Person, user_id: U
     operation_id="resetPassword",
     summary="Set the password of a user",
     responses=problems(400, 401, 403, 404, 408, 409, 413, 422),
-    openapi_extra=body_docs(ResetRequest),
+    openapi_extra=with_example(body_docs(ResetRequest), {"password": "a sentence that is long"}),
 )
 async def reset_password(request: Request, door: AtDoor, person: Person, user_id: UserId) -> PasswordSet:
     """For one who lost it, or has none yet. All sessions of the user end. One's own is changed in the session."""
@@ -169,7 +172,7 @@ async def reset_password(request: Request, door: AtDoor, person: Person, user_id
     operation_id="giveRole",
     summary="Give a role",
     responses=problems(400, 401, 403, 404, 408, 413, 422),
-    openapi_extra=body_docs(GrantRequest),
+    openapi_extra=with_example(body_docs(GrantRequest), _ROLE),
 )
 async def give_role(request: Request, door: AtDoor, person: Person, user_id: UserId) -> UserAnswer:
     """Nobody gives more than they have, and only an owner makes owners."""

@@ -21,6 +21,8 @@ async def test_another_method_is_a_problem_that_names_the_right_ones(shared_site
     answer = await shared_site.client.delete("/v1/events")
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
     assert answer.headers["allow"] == "POST"
+    answer = await shared_site.client.put("/v1/accounts/acme/channels/main")
+    assert answer.headers["allow"] == "DELETE, GET, PATCH"
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,7 @@ async def test_another_method_is_a_problem_that_names_the_right_ones(shared_site
         ("limit=many", "limit"),
         ("since=yesterday", "since"),
         ("since=2024-01-01T00:00:00", "since"),
+        ("since=1728115200", "since"),
         ("format=xml", "format"),
         ("ordre=4711", "ordre"),
     ],

@@ -183,3 +183,10 @@ async def test_the_audit_of_an_organization_is_read_and_checked_by_its_administr
         assert (await manager.get(each)).status_code == 404
     supervisor = await site.enter(Role.ORGANIZATION_SUPERVISOR)
     assert (await supervisor.get(path)).status_code == 403
+
+
+async def test_as_many_roles_as_documented_may_be_given_at_once(site: Site) -> None:
+    owner = await site.enter(Role.ORGANIZATION_OWNER)
+    roles = [{"role": "account_administrator", "account": "x" * 64}] * 100
+    answer = await owner.ask("POST", "/v1/users", json={"email": "jo@example.com", "name": "Jo", "grants": roles})
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_account")
