@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.demo.script import UNMAPPED_CARRIER, Renamed
-from broker.operations.calls import UNSETTLED
 from broker.operations import MappingTask, MessageFilter, Operations
+from broker.operations.calls import UNSETTLED
 from domain.access import Actor
 from domain.jobs import job_type
 from domain.mappings import CarrierMapping, MappingRow, SkuMapping
