@@ -79,6 +79,7 @@ class Reader:
         deadline = time.monotonic() + PATIENCE
         while not answers(f"http://127.0.0.1:{port}{path}"):
             assert time.monotonic() < deadline, f"{fence.body} never answered"
+            time.sleep(0.1)
 
     def stop(self) -> None:
         for process in reversed(self.running):
@@ -97,7 +98,7 @@ def answers(url: str) -> bool:
 def follow(reader: Reader, page: Iterable[Fence]) -> None:
     """Run every ``sh`` fence of a page in order; a ``text`` fence is what the one before it said.
 
-    ``background`` starts what goes on running, ``until=WORD`` repeats until it says so (``_`` is a space).
+    ``background`` starts what goes on running, ``until=WORD`` repeats until it says so.
     """
     said = ""
     for fence in page:
@@ -110,7 +111,7 @@ def follow(reader: Reader, page: Iterable[Fence]) -> None:
         elif "background" in fence.words:
             reader.start(fence)
         elif until is not None:
-            said = reader.run_until(fence, until.replace("_", " "))
+            said = reader.run_until(fence, until)
         else:
             said = reader.run(fence)
 
