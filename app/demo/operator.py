@@ -131,6 +131,5 @@ def _all_done(deliveries: Any) -> bool:
 
 def _told(task: MappingTask) -> str:
     keys = ", ".join(task.business_keys[:SHOWN]) + (", …" if len(task.business_keys) > SHOWN else "")
-    what = "order" if task.kind == "carrier" else "SKU"
-    held = "delivery" if task.blocks == 1 else "deliveries"
-    return f"{task.kind} {task.code} is not mapped and blocks {task.blocks} {held} ({what} {keys})"
+    whom = "" if keys == task.code else f" ({keys})"
+    return f"no mapping for {task.kind} {task.code}: {task.blocks} blocked{whom}"

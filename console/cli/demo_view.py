@@ -62,7 +62,7 @@ class DemoView:
     def _tell_tasks(self, tasks: Sequence[str]) -> None:
         """Each task when it comes up, and again when it is answered; not each time that it blocks one more."""
         for line in tasks:
-            code, answered = line.partition(" is ")[0], "; mapped" in line
+            code, answered = line.partition(": ")[0], "; mapped" in line
             if f"{code}{answered}" not in self._told:
                 self._told.add(f"{code}{answered}")
                 console().print(f"        task: {line}")
