@@ -22,6 +22,7 @@ from connectors.http import HttpLimits
 from connectors.registry import MANIFESTS, Connectors
 from consumers import HANDLERS
 from domain.jobs import job_type
+from domain.moments import Clock, utc_now
 from storage.calls import SqlCalls
 from storage.captures import SqlCaptures
 from storage.database import Database
@@ -86,11 +87,13 @@ def open_database(settings: Settings, *, exclusive: bool) -> Database:
 
 
 @contextlib.asynccontextmanager
-async def open_house(settings: Settings, *, exclusive: bool = False, connect: bool = True) -> AsyncIterator[House]:
+async def open_house(
+    settings: Settings, *, exclusive: bool = False, connect: bool = True, clock: Clock = utc_now
+) -> AsyncIterator[House]:
     """Everything wired, and closed again at the end.
 
     ``exclusive`` takes the instance lock of a SQLite database (for the roles that work); without ``connect`` the
-    transport is not started (for looking and for storing only).
+    transport is not started (for looking and for storing only). ``clock`` tells the time of what people change.
     """
     async with contextlib.AsyncExitStack() as closing:
         database = open_database(settings, exclusive=exclusive)
@@ -105,7 +108,7 @@ async def open_house(settings: Settings, *, exclusive: bool = False, connect: bo
         closing.push_async_callback(connectors.close)
         closing.push_async_callback(_close_quietly, transport)
         meters, bell = Meters(), Bell()
-        desk = SqlDesk(database, directory, vault, lambda platform: MANIFESTS[platform].version)
+        desk = SqlDesk(database, directory, vault, lambda platform: MANIFESTS[platform].version, clock)
         people = SqlPeople(database)
         captures = SqlCaptures(database, directory)
         trusted = frozenset(f"{host}:{port}" for host, port in settings.hosts())

@@ -58,11 +58,13 @@ class Stage:
             data=dict(data),
         )
 
-    def buy(self, count: int, upstream: Upstream) -> None:
-        """Let buyers place orders, and announce all but one in ten of them."""
+    def buy(self, count: int, upstream: Upstream | None = None) -> None:
+        """Let buyers place orders, and announce all but one in ten of them; none without ``upstream``."""
         _, answer = self.control.ask("POST", "/_sandbox/buy", {"count": count})
         ids = [str(order_id) for order_id in answer["order_ids"]]
         self.bought += ids
+        if upstream is None:
+            return
         told = [order_id for order_id in ids if int(order_id) % 10]
         upstream.send(
             [
@@ -164,7 +166,7 @@ class Warehouse:
                     f"stock/{change.sku}/{change.version}",
                     "stock.changed",
                     {
-                        "sku": change.sku,
+                        "sku": self._stage.script.oms_sku(change.sku),
                         "warehouse": WAREHOUSE,
                         "total": change.quantity + 3,
                         "allocated": 3,

@@ -11,6 +11,10 @@ from typing import Any
 
 STOCK_CHANGES = 5000
 WAREHOUSE = "main"
+UNMAPPED_CARRIER = ("DHL", "Express")
+"""Carrier and service that the OMS ships with and that nobody mapped before the day."""
+UNMAPPED_ORDERS = 25
+"""The first parcel of one order in so many goes with the carrier that is not mapped; order 1001 is the first."""
 DAY = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
 
@@ -23,16 +27,29 @@ class StockChange:
     quantity: int
 
 
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """The one SKU that the OMS calls otherwise than the shop, and that nobody mapped before the day."""
+
+    channel: str
+    oms: str
+
+
 @dataclass(slots=True)
 class Script:
-    """A trading day: what will be sent, and so what must be true in the shop at its end."""
+    """A trading day: what will be sent, and so what must be true in the shop at its end. SKUs are the shop's."""
 
+    renamed: Renamed
     stock: list[StockChange] = field(default_factory=list)
     quantities: dict[str, dict[int, int]] = field(default_factory=dict)
 
     def final_stock(self) -> dict[str, int]:
         """The quantity of the newest version of each SKU."""
         return {sku: versions[max(versions)] for sku, versions in self.quantities.items()}
+
+    def oms_sku(self, sku: str) -> str:
+        """What the OMS calls a SKU of the shop."""
+        return self.renamed.oms if sku == self.renamed.channel else sku
 
 
 def write_script(seed: int, skus: Sequence[str], changes: int = STOCK_CHANGES) -> Script:
@@ -49,7 +66,8 @@ def write_script(seed: int, skus: Sequence[str], changes: int = STOCK_CHANGES) -
         used[sku].add(quantity)
         quantities[sku][version] = quantity
         stock.append(StockChange(sku, version, quantity))
-    return Script(_disturb(rng, stock), dict(quantities))
+    renamed = Renamed(stock[0].sku, stock[0].sku.replace("-", "/"))
+    return Script(renamed, _disturb(rng, stock), dict(quantities))
 
 
 def _disturb(rng: random.Random, stock: list[StockChange]) -> list[StockChange]:
@@ -67,14 +85,17 @@ def parcels_of(seed: int, order: Mapping[str, Any]) -> list[dict[str, Any]]:
     rng.shuffle(units)
     count = min(rng.randint(1, 3), len(units))
     parcels = []
+    carriers = [("UPS", "Ground"), ("FedEx", "Ground")]
     for number in range(count):
+        unmapped = number == 0 and int(order_id) % UNMAPPED_ORDERS == 1
+        carrier, service = UNMAPPED_CARRIER if unmapped else rng.choice(carriers)
         held = units[number::count]
         parcels.append(
             {
                 "shipment_id": f"{order_id}-{number + 1}",
                 "external_order_id": order_id,
-                "carrier": rng.choice(("UPS", "FedEx")),
-                "service": "Ground",
+                "carrier": carrier,
+                "service": service,
                 "tracking_number": f"1Z{order_id}{number + 1:03d}",
                 "shipped_at": DAY.isoformat(),
                 "notify_customer": rng.random() < 0.5,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os.path import relpath
 from shutil import which
 from types import TracebackType
@@ -29,6 +29,7 @@ class DemoView:
         self._quiet = quiet
         self._live: Live | None = None
         self._last_line = -PLAIN_SECONDS
+        self._told: set[str] = set()
 
     def __enter__(self) -> DemoView:
         if not self._quiet:
@@ -55,6 +56,16 @@ class DemoView:
         elif progress.seconds - self._last_line >= PLAIN_SECONDS:
             self._last_line = progress.seconds
             console().print(_line(progress))
+        if self._live is None:
+            self._tell_tasks(progress.tasks)
+
+    def _tell_tasks(self, tasks: Sequence[str]) -> None:
+        """Each task when it comes up, and again when it is answered; not each time that it blocks one more."""
+        for line in tasks:
+            code, answered = line.partition(": ")[0], "; mapped" in line
+            if f"{code}{answered}" not in self._told:
+                self._told.add(f"{code}{answered}")
+                console().print(f"        task: {line}")
 
     def conclude(self, report: Mapping[str, Any]) -> None:
         """Print the table and the verdict, or all of it as JSON."""
@@ -90,6 +101,8 @@ def _board(progress: DemoProgress) -> Table:
     board.add_row("events", f"{progress.events} in, {progress.settled} deliveries settled, {progress.waiting} waiting")
     board.add_row("API calls", f"{progress.calls}")
     board.add_row("crashes", f"{progress.crashes} (the worker is killed once, on purpose)")
+    for line in progress.tasks:
+        board.add_row("task", line)
     return board
 
 
@@ -110,6 +123,12 @@ def _table(report: Mapping[str, Any]) -> Table:
             f"{report['calls_made']} made, {report['calls_saved']} saved (one call per event: "
             f"{report['calls_one_by_one']})",
         ),
+        (
+            "budget",
+            f"{report['calls_budget']} calls a month: {report['calls_counted']} used, {report['calls_left']} left",
+        ),
+        ("schedule", f"orders are imported every {report['period']}: it ran {report['scheduled_runs']}×"),
+        *(("task", line) for line in report["tasks"]),
         (
             "latency",
             f"p50 {report['latency_ms']['p50']:.0f} ms, p99 {report['latency_ms']['p99']:.0f} ms (outage and crash "
@@ -135,11 +154,21 @@ def _verdict(report: Mapping[str, Any]) -> Text:
         f"{counts['out_of_order']}"
     )
     left = f"   left over {report['unfinished']}" if report["unfinished"] else ""
+    desk = f"tasks resolved {report['tasks_resolved']} of {report['tasks_expected']}   calls counted {_counted(report)}"
     passed = report["passed"]
     return Text(
-        f"Verdict from the shop's own ledger: {line}{left}\n{'PASSED' if passed else 'FAILED'}",
+        f"Verdict from the shop's own ledger: {line}{left}\n{desk}\n{'PASSED' if passed else 'FAILED'}",
         style="bold green" if passed else "bold red",
     )
+
+
+def _counted(report: Mapping[str, Any]) -> str:
+    """The count beside the shop's: a worker that is killed leaves what it had reserved counted."""
+    counted, seen = report["calls_counted"], report["calls_made"]
+    if not report["calls_agree"]:
+        return f"{counted}, but the shop saw {seen}"
+    reserved = f" + {counted - seen} that the killed worker had reserved" if counted > seen else ""
+    return f"{counted} = {seen} the shop saw{reserved}"
 
 
 def _next_steps(report: Mapping[str, Any]) -> str:
@@ -147,6 +176,7 @@ def _next_steps(report: Mapping[str, Any]) -> str:
     return (
         f"\nAsk about it:  {program} logs --order 1001 --account {report['account']}\n"
         f"               {program} messages --order 1001 --account {report['account']}\n"
+        f"               {program} channels budget {report['account']}/bright-main\n"
         f"               {program} logs --level error --limit 5\n"
         f"What the processes said: {report['log_file']}"
     )

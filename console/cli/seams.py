@@ -65,7 +65,7 @@ class DemoOptions:
 class DemoProgress:
     """How far the demo's day is, a few times a second.
 
-    ``waiting`` counts open deliveries, ``calls`` those the shop saw.
+    ``waiting`` counts open deliveries, ``calls`` those the shop saw; ``tasks`` are lines about missing mappings.
     """
 
     seconds: float
@@ -77,6 +77,7 @@ class DemoProgress:
     waiting: int
     calls: int
     crashes: int
+    tasks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,8 +87,9 @@ def _show(found: Sequence[MappingTask], near: dict[str, Sequence[str]], zone: Zo
 
 def _advice(task: MappingTask) -> str:
     where = f"{task.account}/{task.channel}"
-    if task.kind != "carrier":
-        return f"Create the SKU in the shop, then: towpath replay --state parked --channel {where}"
+    if task.kind == "sku":
+        channel, oms = ("…", task.code) if task.side == "oms" else (task.code, "…")
+        return f"Map it: towpath mappings set {where} sku channel_sku='{channel}' oms_sku='{oms}'"
     carrier, _, service = task.code.partition(":")
     told = f" oms_service='{service}'" if service else ""
     return f"Map it: towpath mappings set {where} carrier channel_carrier='…' oms_carrier='{carrier}'{told}"
