@@ -20,7 +20,7 @@ from broker.transports.seam import Transport
 from broker.transports.urls import open_transport
 from connectors.http import HttpLimits
 from connectors.registry import MANIFESTS, Connectors
-from consumers import HANDLERS
+from consumers import all_handlers
 from domain.jobs import job_type
 from storage.database import Database
 from storage.desk import SqlDesk
@@ -31,6 +31,7 @@ from storage.ledger import SqlLedger
 from storage.ledger.memory import SqlMemory
 from storage.mappings.sql_mappings import SqlMappings
 from storage.people import SqlPeople
+from storage.privacy import SqlEraser
 from storage.schema import ensure_current, upgrade
 from storage.vault import Vault
 
@@ -50,7 +51,8 @@ class House:
 
     def organs(self, jobs: Sequence[str]) -> Organs:
         """What a worker of these job types works with; all job types where none is named."""
-        handlers: dict[str, Handler] = {job_type(job).name: HANDLERS[job] for job in jobs or HANDLERS}
+        known = all_handlers(SqlEraser(self.database))
+        handlers: dict[str, Handler] = {job_type(job).name: known[job] for job in jobs or known}
         return Organs(
             ledger=self.ledger,
             memory=SqlMemory(self.database),

@@ -10,9 +10,11 @@ from domain.channels import Channel
 from domain.envelope import Envelope, read_back
 from domain.errors import ShopError
 from domain.events import Payload, payload_of
+from domain.jobs import JOB_TYPES
 from domain.moments import Clock
-from domain.outcomes import Dead, Outcome, Park
+from domain.outcomes import Dead, Outcome, Park, Skipped
 from domain.ports import Shop
+from domain.privacy import erased_at
 from domain.states import LaneKind
 
 CRASHES_TO_DEATH = 5
@@ -74,6 +76,8 @@ def refusal_of(channel: Channel | None, claim: Claim) -> Outcome | None:
             f"It killed its worker {claim.crashes} times; look at the worker's log, then replay or discard.",
             "killed_worker",
         )
+    if not JOB_TYPES[claim.job_type].calls:
+        return None
     if channel.fault:
         return Park(channel.fault, "channel_broken", "channel", 60.0)
     if not channel.enabled:
@@ -84,6 +88,18 @@ def refusal_of(channel: Channel | None, claim: Claim) -> Outcome | None:
             None,
         )
     return None
+
+
+def erased(items: Sequence[Item]) -> Outcome | None:
+    """Why events whose personal data were erased are not run again, if one of these is such an event."""
+    at = next((found for item in items if item.delivery.event is None and (found := erased_at(item.envelope))), None)
+    if at is None:
+        return None
+    return Skipped(
+        f"Its personal data were erased on {at[:10]}, after the PII retention threshold; it is not run again. To import "
+        f"the order anew, send an event of its own for it.",
+        "personal_data_erased",
+    )
 
 
 def item_of(delivery: Delivery) -> Item:

@@ -26,7 +26,7 @@ from broker.bell import Bell
 from broker.crash import crash_point
 from broker.gates import Gates
 from broker.guard import RunGuard
-from broker.handling import CHANNEL_DELETED, Answer, Handler, Run, item_of, refusal_of
+from broker.handling import CHANNEL_DELETED, Answer, Handler, Run, erased, item_of, refusal_of
 from broker.lease import Lease
 from broker.ledger import Claim, Hands, Ledger, Memory, Settled, Settlement
 from broker.meters import Meters
@@ -265,6 +265,8 @@ class Worker:
             self._organs.clock,
             tuple(map(item_of, claim.deliveries)),
         )
+        if (outdated := erased(run.items)) is not None:
+            return [outdated] * len(run.items)
         structlog.contextvars.bind_contextvars(**_names(claim, channel))
         answers = list(await self._organs.handlers[claim.job_type](run))
         if len(answers) != len(claim.deliveries):

@@ -25,7 +25,8 @@ class StockMode(StrEnum):
 class ChannelSettings(BaseModel):
     """What an operator sets on a channel. Unknown members are refused.
 
-    ``calls_per_second`` and ``burst`` limit outbound calls over all processes together.
+    ``calls_per_second`` and ``burst`` limit outbound calls over all processes together. ``pii_retention_days`` is how
+    long personal data of an order stay; without one, the account's counts (sales channels, section 7).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +42,7 @@ class ChannelSettings(BaseModel):
     calls_per_second: float = Field(default=10.0, gt=0, le=10_000)
     burst: int = Field(default=20, ge=1, le=10_000)
     import_overlap_seconds: int = Field(default=300, ge=0)
+    pii_retention_days: int | None = Field(default=None, ge=0, le=36_500)
 
     @field_validator("timezone")
     @classmethod
@@ -56,7 +58,9 @@ class Channel:
     """One connection to one shop of one account; ``code`` is unique in its account, ``domain`` everywhere.
 
     ``fault`` says what keeps it from working at all (a token that no key opens); empty when nothing does.
-    ``mapped_at`` is when its mappings were changed last, 0 for never.
+    ``mapped_at`` is when its mappings were changed last, 0 for never. ``token_version`` grows with each new token.
+    ``renews`` says that its token is renewed by *Authorization Refresh*; ``held`` that this is set to None, so that no
+    call may be made (sales channels, section 3).
     """
 
     id: str
@@ -71,6 +75,9 @@ class Channel:
     settings: ChannelSettings
     fault: str = ""
     mapped_at: int = 0
+    token_version: int = 0
+    renews: bool = False
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,7 @@ class Account:
     """A tenant: what a key sees is one account.
 
     ``enabled`` tells how it stood when it was read; ``disable_at`` is the set time at which it stops, or stopped.
+    ``pii_retention_days`` counts where a channel has none, and for orders that come from no channel; ``None`` keeps.
     """
 
     id: str
@@ -87,6 +95,7 @@ class Account:
     timezone: str
     enabled: bool
     disable_at: datetime | None = None
+    pii_retention_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,7 +264,7 @@ class Directory:
         return row, account, self._channel(account, row[_OWN:])
 
     def _channel(self, account: Account, row: _Row) -> Channel:
-        channel_id, code, name, platform, domain, sealed, enabled, settings, mapped_at = row
+        channel_id, code, name, platform, domain, sealed, enabled, settings, mapped_at, version, renews, held = row
         token, fault = self._token(sealed, channel_id, domain)
         return Channel(
             id=channel_id,
@@ -279,6 +279,9 @@ class Directory:
             settings=ChannelSettings.model_validate_json(settings),
             fault=fault,
             mapped_at=mapped_at,
+            token_version=version,
+            renews=bool(renews),
+            held=bool(held),
         )
 
     def _token(self, sealed: str, channel_id: str, domain: str) -> tuple[SecretStr, str]:
@@ -290,6 +293,6 @@ class Directory:
 
 
 def _account(row: _Row) -> Account:
-    account_id, organization_id, code, name, timezone, enabled, disable_at = row[:_OWN]
+    account_id, organization_id, code, name, timezone, enabled, disable_at, days = row[:_OWN]
     stops = from_micros(disable_at) if disable_at is not None else None
-    return Account(account_id, organization_id, code, name, timezone, bool(enabled), stops)
+    return Account(account_id, organization_id, code, name, timezone, bool(enabled), stops, days)

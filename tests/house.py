@@ -34,7 +34,7 @@ from broker.transports.memory import InMemoryTransport
 from broker.transports.seam import Transport
 from connectors.http import HttpLimits
 from connectors.registry import MANIFESTS, Connectors
-from consumers import HANDLERS
+from consumers import HANDLERS, all_handlers
 from domain.channels import ChannelSettings
 from domain.envelope import Envelope
 from domain.events import payload_of
@@ -49,6 +49,7 @@ from storage.gate_store import SqlGateStore
 from storage.ledger.memory import SqlMemory
 from storage.mappings.sql_mappings import SqlMappings
 from storage.people import SqlPeople
+from storage.privacy import SqlEraser
 from storage.schema import upgrade
 from storage.vault import Vault
 from tests.moody import PATIENCE, HandClock, MoodyLedger, until
@@ -191,8 +192,8 @@ class SmallHouse:
     def organs(self, handlers: Mapping[str, Handler] | None = None) -> Organs:
         """What a worker of this house works with; the real consumers unless told otherwise."""
         return Organs(
-            self.ledger, self.memory, self.gates, self.connectors.open, handlers or HANDLERS, self.meters,
-            self.clock, self.bell,
+            self.ledger, self.memory, self.gates, self.connectors.open,
+            handlers or all_handlers(SqlEraser(self.database, self.clock)), self.meters, self.clock, self.bell,
         )  # fmt: skip
 
     @asynccontextmanager

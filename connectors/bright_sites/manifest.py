@@ -24,6 +24,7 @@ MANIFEST = ConnectorManifest(
         "inventory_import": _FROM_AN_HOUR,
         "product_import": _FROM_AN_HOUR,
         "product_export": _FROM_AN_HOUR,
+        "pii_redaction": (NEVER, DAILY),
     },
     webhooks=("push_orders",),
     mappings=("carrier",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+import storage.channel_tables
 import storage.journal_tables
 import storage.mapping_tables
 import storage.people_tables
