@@ -15,6 +15,7 @@ from broker.ledger import Ledger
 from broker.meters import Meters
 from broker.operations import Operations
 from broker.operations.surface import Parts
+from broker.renewal import Renewals
 from broker.topology import topology
 from broker.transports.seam import Transport
 from broker.transports.urls import open_transport
@@ -22,6 +23,8 @@ from connectors.http import HttpLimits
 from connectors.registry import MANIFESTS, Connectors
 from consumers import all_handlers
 from domain.jobs import job_type
+from storage.care.renewals import SqlRenewals
+from storage.care.sql_care import SqlCare
 from storage.database import Database
 from storage.desk import SqlDesk
 from storage.directory import Directory
@@ -48,10 +51,11 @@ class House:
     connectors: Connectors
     meters: Meters
     bell: Bell
+    renewals: Renewals
 
     def organs(self, jobs: Sequence[str]) -> Organs:
         """What a worker of these job types works with; all job types where none is named."""
-        known = all_handlers(SqlEraser(self.database))
+        known = all_handlers(SqlEraser(self.database), self.renewals, self.connectors)
         handlers: dict[str, Handler] = {job_type(job).name: known[job] for job in jobs or known}
         return Organs(
             ledger=self.ledger,
@@ -116,11 +120,13 @@ async def open_house(settings: Settings, *, exclusive: bool = False, connect: bo
             connectors.open,
             meters,
             bell,
+            SqlCare(database, directory, vault),
             trusted,
         )
         if connect:
             await transport.start()
-        yield House(settings, database, ledger, transport, Operations(parts), connectors, meters, bell)
+        renewals = SqlRenewals(database, directory, vault)
+        yield House(settings, database, ledger, transport, Operations(parts), connectors, meters, bell, renewals)
 
 
 async def _close_quietly(transport: Transport) -> None:

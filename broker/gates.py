@@ -61,8 +61,11 @@ class GateStore(Protocol):
         whole channel is closed.
         """
 
-    async def close(self, channel_id: str, closure: Closure) -> None:
-        """Close the gate of a channel, or of one operation, for all processes; an earlier, longer closure stays."""
+    async def close(self, channel_id: str, closure: Closure, token_version: int | None = None) -> None:
+        """Close the gate of a channel, or of one operation, for all processes; an earlier, longer closure stays.
+
+        With a ``token_version`` only while the channel's token is that one.
+        """
 
     async def open(self, channel_id: str, operation: str) -> None:
         """Open what was closed: a call came through."""
@@ -251,7 +254,9 @@ class Gates:
         breaker.close(closure, now)
         if breaker is local.whole:
             local.permits, local.token = 0, channel.token
-        await self._store.close(channel.id, closure)
+        # A call that was under way with the token before must not close the gate to the one that is there now.
+        version = channel.token_version if closure.cause == UNAUTHORIZED else None
+        await self._store.close(channel.id, closure, version)
         log.warning(
             "gate_closed",
             channel=channel.code,

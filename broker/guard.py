@@ -9,14 +9,14 @@ from broker.crash import crash_point
 from broker.gates import TROUBLE, GateClosed, Gates
 from broker.lease import Lease
 from domain.channels import Channel
-from domain.errors import LeaseLost, ShopError
+from domain.errors import LeaseLost, ShopError, ShopUnauthorized
 from domain.synclog import ApiCall
 
 
 class RunGuard:
     """:class:`domain.ports.CallGuard` for one claim, made in ``term`` of the lease. ``wrote`` tells whether a write was
-    begun, ``troubled`` whether the shop failed or its gate was closed. A run that was begun before its delivery was
-    durable waits for ``stored`` before it acts.
+    begun, ``troubled`` whether the shop failed or its gate was closed, ``refused`` whether it refused the token. A run
+    that was begun before its delivery was durable waits for ``stored`` before it acts.
     """
 
     def __init__(self, lease: Lease, gates: Gates, term: int, stored: asyncio.Future[bool] | None = None) -> None:
@@ -29,6 +29,7 @@ class RunGuard:
         self.calls: list[ApiCall] = []
         self.wrote = False
         self.troubled = False
+        self.refused = False
 
     async def before(self, channel: Channel, operation: str, *, writes: bool) -> None:
         """Wait for the permit of one call.
@@ -54,6 +55,16 @@ class RunGuard:
         if writes:
             crash_point("worker.before_call")
             self.wrote = True
+
+    async def ensure_held(self) -> None:
+        """Check that the lease is long enough for a call, whatever the gate says.
+
+        Raises:
+            LeaseLost: it is not.
+        """
+        await self.ensure_stored()
+        self._lease.ensure(self._term)
+        self.wrote = True
 
     async def ensure_stored(self) -> None:
         """Wait until the delivery is durable.
@@ -84,6 +95,7 @@ class RunGuard:
             if not self._gates.went_well(channel, error, operation):
                 if error is not None:
                     self._failed.add(operation)
+                self.refused = self.refused or (isinstance(error, ShopUnauthorized) and error.status == 401)
                 await asyncio.shield(self._gates.report(channel, error, operation))
 
     def met_closed_gate(self, channel_id: str) -> bool:

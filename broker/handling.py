@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from broker.guard import RunGuard
 from broker.ledger import Claim, Delivery, Memory
 from domain.channels import Channel
 from domain.envelope import Envelope, read_back
@@ -22,6 +23,10 @@ CRASHES_TO_DEATH = 5
 
 Everything a killed worker had in hand counts, so a few kills by hand must not bury what had no part in them.
 """
+HELD = (
+    "Authorization Refresh is set to None, so no call is made for this channel; its work waits. Set a period for "
+    "authorization_refresh to let it go on."
+)
 CHANNEL_DELETED = Dead("Its channel was deleted.", "channel_deleted")
 
 
@@ -36,13 +41,16 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One claim in a handler's hands: the deliveries, the shop they concern, and what is remembered."""
+    """One claim in a handler's hands: the deliveries, the shop they concern, what is remembered, and what guards its
+    calls.
+    """
 
     channel: Channel
     shop: Shop
     memory: Memory
     clock: Clock
     items: tuple[Item, ...]
+    guard: RunGuard
 
     @property
     def item(self) -> Item:
@@ -80,6 +88,8 @@ def refusal_of(channel: Channel | None, claim: Claim) -> Outcome | None:
         return None
     if channel.fault:
         return Park(channel.fault, "channel_broken", "channel", 60.0)
+    if channel.held:
+        return Park(HELD, "authorization_none", "channel", None)
     if not channel.enabled:
         return Park(
             f"Channel {channel.code} is disabled; the work waits until it is enabled.",
@@ -96,8 +106,8 @@ def erased(items: Sequence[Item]) -> Outcome | None:
     if at is None:
         return None
     return Skipped(
-        f"Its personal data were erased on {at[:10]}, after the PII retention threshold; it is not run again. To import "
-        f"the order anew, send an event of its own for it.",
+        f"Its personal data were erased on {at[:10]}, after the PII retention threshold; it is not run again. To "
+        f"import the order anew, send a new event for it.",
         "personal_data_erased",
     )
 

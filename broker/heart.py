@@ -31,6 +31,7 @@ from broker.lease import Lease
 from broker.ledger import Claim, Hands, Ledger, Memory, Settled, Settlement
 from broker.meters import Meters
 from broker.pacer import Pacer
+from broker.renewal import asking_for_renewal
 from broker.slots import Slots
 from broker.sources import LaneSource
 from broker.verdicts import Attempt, judge_run, unsettled
@@ -244,6 +245,8 @@ class Worker:
         attempt = Attempt(started, self._organs.clock(), tuple(guard.calls))
         closed = guard.met_closed_gate(claim.channel_id)
         verdicts = judge_run(claim, answers, attempt, gate_closed=closed, wrote=guard.wrote)
+        if guard.refused and (used := seen.get(claim.lane)) is not None and used.renews:
+            verdicts = asking_for_renewal(verdicts, used)
         go_on = frozenset() if self._stopping else self._jobs
         self._finished.append(Settlement(claim, verdicts, go_on, seen.get(claim.lane)))
         self._settle_bell.ring()
@@ -264,6 +267,7 @@ class Worker:
             self._organs.memory,
             self._organs.clock,
             tuple(map(item_of, claim.deliveries)),
+            guard,
         )
         if (outdated := erased(run.items)) is not None:
             return [outdated] * len(run.items)

@@ -22,6 +22,8 @@ MARK = "erasedat"
 """The extension attribute of an event that says when its personal data were erased."""
 CLOSED = frozenset({"shipped", "completed", "cancelled"})
 """Statuses of an order from which its threshold is counted; before that, it is counted from its creation."""
+MOST_DAYS = 36_500
+"""The longest threshold, a hundred years."""
 SHORTEST = 4
 """Characters of the shortest value that is looked for in sentences: a shorter one stands in too many words."""
 

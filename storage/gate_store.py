@@ -12,8 +12,8 @@ from broker.breaker import WHOLE, Closure
 from broker.gates import Reservation
 from domain.moments import Clock, to_micros, utc_now
 from storage.database import Database
-from storage.sql import upsert
-from storage.tables import gates
+from storage.sql import locking, upsert
+from storage.tables import channels, gates
 
 _own, _closed = gates.alias("own"), gates.alias("closed")
 
@@ -34,11 +34,13 @@ class SqlGateStore:
             lambda connection: _reserve(connection, channel_id, count, per_second, burst, now)
         )
 
-    async def close(self, channel_id: str, closure: Closure) -> None:
+    async def close(self, channel_id: str, closure: Closure, token_version: int | None = None) -> None:
         """Close the gate for all processes; an earlier, longer closure stays."""
         until = to_micros(self._clock()) + int(closure.seconds * 1e6)
 
         def work(connection: Connection) -> None:
+            if token_version is not None and _token_version(connection, channel_id) not in (None, token_version):
+                return
             statement = upsert(connection, gates).values(
                 channel_id=channel_id,
                 operation=closure.operation,
@@ -69,6 +71,11 @@ class SqlGateStore:
             connection.execute(statement)
 
         await self._database.awrite(work)
+
+
+def _token_version(connection: Connection, channel_id: str) -> int | None:
+    query = select(channels.c.token_version).where(channels.c.id == channel_id)
+    return connection.scalar(locking(connection, query))
 
 
 def _rows(connection: Connection, channel_id: str, now: int) -> Select[Any]:

@@ -42,6 +42,8 @@ from domain.ids import new_id
 from domain.mappings import CarrierCode, CarrierMapping
 from domain.outcomes import Done
 from domain.synclog import Trigger
+from storage.care.renewals import SqlRenewals
+from storage.care.sql_care import SqlCare
 from storage.database import Database
 from storage.desk import SqlDesk
 from storage.directory import Directory
@@ -85,6 +87,8 @@ class SmallHouse:
         self.gates = Gates(SqlGateStore(self.database, clock))
         self.mappings = SqlMappings(self.database, self.directory, clock)
         self.desk = SqlDesk(self.database, self.directory, vault, lambda name: MANIFESTS[name].version, clock)
+        self.care = SqlCare(self.database, self.directory, vault, clock)
+        self.renewals = SqlRenewals(self.database, self.directory, vault, clock)
         self.transport = transport or InMemoryTransport()
         self.meters, self.bell = Meters(), Bell()
         trusted = domain if ":" in domain else "127.0.0.1:1"
@@ -93,7 +97,8 @@ class SmallHouse:
         self.operations = Operations(
             Parts(
                 self.ledger, self.desk, self.mappings, SqlPeople(self.database, clock), self.transport,
-                self.connectors.manifest, self.connectors.open, self.meters, self.bell, frozenset({trusted}),
+                self.connectors.manifest, self.connectors.open, self.meters, self.bell, self.care,
+                frozenset({trusted}),
             )
         )  # fmt: skip
         self.channel_id = ""
@@ -193,7 +198,8 @@ class SmallHouse:
         """What a worker of this house works with; the real consumers unless told otherwise."""
         return Organs(
             self.ledger, self.memory, self.gates, self.connectors.open,
-            handlers or all_handlers(SqlEraser(self.database, self.clock)), self.meters, self.clock, self.bell,
+            handlers or all_handlers(SqlEraser(self.database, self.clock), self.renewals, self.connectors),
+            self.meters, self.clock, self.bell,
         )  # fmt: skip
 
     @asynccontextmanager

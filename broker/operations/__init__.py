@@ -1,5 +1,6 @@
 """The one operator surface: CLI, web and tests all go through it."""
 
+from broker.operations.care import Care, ChannelRetention, HookRow, Received, Retention
 from broker.operations.desk import Desk
 from broker.operations.mappings import Imported, Mappings, MappingTask, Released
 from broker.operations.people import AuditFilter, AuditRow, ChainReport, NewUser, People, User, actor_of
@@ -25,11 +26,14 @@ from broker.operations.values import (
 __all__ = [
     "AuditFilter",
     "AuditRow",
+    "Care",
     "ChainReport",
+    "ChannelRetention",
     "ChannelRow",
     "DeliveryRow",
     "Desk",
     "Finding",
+    "HookRow",
     "Imported",
     "KeyHolder",
     "LogFilter",
@@ -44,8 +48,10 @@ __all__ = [
     "NewUser",
     "Operations",
     "People",
+    "Received",
     "RejectedRow",
     "Released",
+    "Retention",
     "ScheduleRow",
     "Staff",
     "Statistics",

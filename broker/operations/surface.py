@@ -10,8 +10,10 @@ from datetime import timedelta
 
 from broker.bell import Bell
 from broker.guard import FreeGuard
+from broker.handling import HELD
 from broker.ledger import Admission, Incoming, Ledger
 from broker.meters import Meters
+from broker.operations.care import Care
 from broker.operations.desk import Desk
 from broker.operations.mappings import Mappings
 from broker.operations.people import People
@@ -52,18 +54,20 @@ class Parts:
     shops: ShopOpener
     meters: Meters
     bell: Bell
+    care: Care
     trusted: frozenset[str] = frozenset()
 
 
 class Operations:
-    """The operator surface. Lookups and simple changes are on :attr:`desk` and :attr:`mappings`, what is asked about
-    people on :attr:`people`; what has rules of its own is here.
+    """The operator surface. Lookups and simple changes are on :attr:`desk`, :attr:`mappings` and :attr:`care`, what is
+    asked about people on :attr:`people`; what has rules of its own is here.
     """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.desk = parts.desk
         self.mappings = parts.mappings
+        self.care = parts.care
         self.people = Staff(parts.people, parts.desk)
 
     async def ingest(
@@ -105,7 +109,8 @@ class Operations:
                 f"{new.settings.api_version}.",
                 code="unknown_api_version",
             )
-        return await self.desk.create_channel(new, actor=actor)
+        renews = manifest.token == "refreshing"  # noqa: S105 - a kind of token, not one
+        return await self.desk.create_channel(replace(new, renews=renews), actor=actor)
 
     async def check_channel(self, account: str, channel: str) -> ConnectionCheck:
         """*Test connection*: ask the shop whether domain and token work and whether the token may write, changing
@@ -118,6 +123,8 @@ class Operations:
         found = await self._parts.ledger.channel(row.id)
         if found is None or found.fault:
             return ConnectionCheck(False, False, found.fault if found else "The channel was deleted.")
+        if found.held:
+            return ConnectionCheck(False, False, HELD)
         return await self._parts.shops(found, FreeGuard()).check()
 
     async def _channel_row(self, account: str, channel: str) -> ChannelRow:

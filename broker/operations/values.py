@@ -176,7 +176,10 @@ class ScheduleRow:
 
 @dataclass(frozen=True, slots=True)
 class NewChannel:
-    """What creating a channel takes (sales channels, section 2), plus where it belongs and how it starts."""
+    """What creating a channel takes (sales channels, section 2), plus where it belongs and how it starts.
+
+    One whose token ``renews`` makes no call until a period for that is set.
+    """
 
     account: str
     code: str
@@ -185,6 +188,7 @@ class NewChannel:
     domain: str
     token: str
     settings: ChannelSettings = field(default_factory=ChannelSettings)
+    renews: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from domain.errors import InputError, UnknownName
 from domain.ids import new_id
 from domain.moments import from_micros, to_micros
 from domain.periods import Period, next_due
+from storage.care.daily import RENEWAL, plan_renewal, run_daily
 from storage.directory import Directory
 from storage.ledger.outward import unlock
 from storage.people.audit import Change, append
@@ -137,10 +138,15 @@ def create_channel(connection: Connection, vault: Vault, new: NewChannel, now: i
                 enabled=True,
                 settings=new.settings.model_dump(mode="json"),
                 created_at=now,
+                renews=new.renews,
+                held=new.renews,
             )
         )
     except IntegrityError:
         raise InputError(f"Account {new.account!r} has a channel {new.code!r} already.", code="code_taken") from None
+    days = select(accounts.c.pii_retention_days).where(accounts.c.id == place.account_id)
+    if new.settings.pii_retention_days is not None or connection.scalar(days) is not None:
+        run_daily(connection, made, now)
     detail = {"platform": new.platform, "domain": domain}
     append(connection, Change(actor, "channel.created", f"channel:{new.account}/{new.code}", place, detail), now)
     return made
@@ -161,8 +167,6 @@ def change_channel(
     values: dict[str, object] = {}
     if enabled is not None:
         values["enabled"] = enabled
-    if token is not None:
-        values["token"] = vault.seal(token, place_of_token(made, row.domain))
     if settings is not None:
         values["settings"] = settings.model_dump(mode="json")
     if values:
@@ -170,22 +174,29 @@ def change_channel(
     if enabled:
         unlock(connection, made, "channel", now)
     if token is not None:
-        closed = update(gates).where(gates.c.channel_id == made, gates.c.cause == "unauthorized")
-        connection.execute(closed.values(closed_until=0, cause="", strikes=0, sentence=""))
-        unlock(connection, made, "unauthorized", now)
+        take_token(connection, vault, row, token, now)
     if settings is not None:
         unlock(connection, made, "mapping", now)
-    change = Change(
-        actor, "channel.changed", "channel:" + "/".join(where), place_of(connection, where[0]), _told(row, values)
-    )
+        if settings.pii_retention_days is not None:
+            run_daily(connection, made, now)
+    told = _told(row, values) | ({"token": "changed"} if token is not None else {})
+    change = Change(actor, "channel.changed", "channel:" + "/".join(where), place_of(connection, where[0]), told)
     append(connection, change, now)
 
 
+def take_token(connection: Connection, vault: Vault, row: Row[Any], token: str, now: int) -> None:
+    """Store a new access token of the channel of this row; what waited for one is due at once."""
+    sealed = vault.seal(token, place_of_token(row.id, row.domain))
+    mine = update(channels).where(channels.c.id == row.id)
+    connection.execute(mine.values(token=sealed, token_version=channels.c.token_version + 1))
+    closed = update(gates).where(gates.c.channel_id == row.id, gates.c.cause == "unauthorized")
+    connection.execute(closed.values(closed_until=0, cause="", strikes=0, sentence=""))
+    unlock(connection, row.id, "unauthorized", now)
+
+
 def _told(before: Row[Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a channel changed: each value before and after, but for the token only that it did."""
+    """What of a channel changed: each value before and after."""
     told: dict[str, Any] = {}
-    if "token" in values:
-        told["token"] = "changed"  # noqa: S105
     if "enabled" in values:
         told["enabled"] = {"before": bool(before.enabled), "after": values["enabled"]}
     if "settings" in values:
@@ -220,6 +231,16 @@ def set_schedule(
         id=schedule, account_id=account.id, channel_id=made, job_type=job, last_due=None, **values
     )
     connection.execute(statement.on_conflict_do_update(index_elements=["channel_id", "job_type"], set_=values))
+    if job == RENEWAL:
+        _hold(connection, made, held=period.never, now=now)
     detail = {"job": job, "period": {"before": known.period if known else "none", "after": period.text}}
     place = Place(account.organization_id, account.id)
     append(connection, Change(actor, "schedule.set", "channel:" + "/".join(where), place, detail), now)
+
+
+def _hold(connection: Connection, channel: str, *, held: bool, now: int) -> None:
+    """Hold every call of a channel, or let them go on; its next renewal comes before its token expires."""
+    connection.execute(update(channels).where(channels.c.id == channel, channels.c.renews).values(held=held))
+    if not held:
+        plan_renewal(connection, channel, now)
+        unlock(connection, channel, "channel", now)

@@ -117,7 +117,9 @@ def _replacing(
         new = statement.excluded
         changes = {name: new[name] for name in names if name not in keys}
         if lasting is not None:
-            changes[lasting] = case((new[lasting].is_(None), null()), else_=func.coalesce(table.c[lasting], new[lasting]))
+            changes[lasting] = case(
+                (new[lasting].is_(None), null()), else_=func.coalesce(table.c[lasting], new[lasting])
+            )
         where = None if newer is None else table.c[newer] <= new[newer]
         shaped: Insert = statement.on_conflict_do_update(index_elements=list(keys), set_=changes, where=where)
         return shaped
@@ -188,9 +190,7 @@ def announce(connection: Connection, told: Sequence[tuple[Verdict, Channel]], no
         _OUTBOX.run(connection, rows)
 
 
-_OUTBOX = BulkInsert(
-    outbox, ("id", "account_id", "channel", "type", "routing_key", "body", "created_at", "order_key")
-)
+_OUTBOX = BulkInsert(outbox, ("id", "account_id", "channel", "type", "routing_key", "body", "created_at", "order_key"))
 
 
 def _announcement(told: Announcement, verdict: Verdict, channel: Channel, now: int) -> dict[str, Any]:

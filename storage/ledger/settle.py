@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Select, Text, bindparam, select
 
+from broker.gates import UNAUTHORIZED
 from broker.ledger import Incoming, Settled, Settlement, Verdict
 from domain.channels import Channel
 from domain.envelope import Envelope
@@ -144,7 +145,7 @@ def _outdated(connection: Connection, directory: Directory, settlements: Sequenc
     waiting = {
         settlement.claim.channel_id: settlement.channel
         for settlement in settlements
-        if any(each.state is DeliveryState.OPEN and each.due_in is None for each in settlement.verdicts)
+        if any(_may_be_outdated(each) for each in settlement.verdicts)
     }
     if not waiting:
         return set()
@@ -156,10 +157,14 @@ def _outdated(connection: Connection, directory: Directory, settlements: Sequenc
     return {channel_id for channel_id, used in waiting.items() if used is not None and known.get(channel_id) != used}
 
 
+def _may_be_outdated(verdict: Verdict) -> bool:
+    """Whether it waits for what a change of its channel brings: for somebody to act, or for another token."""
+    return verdict.state is DeliveryState.OPEN and (verdict.due_in is None or verdict.cause == UNAUTHORIZED)
+
+
 def _look_again(verdict: Verdict) -> Verdict:
     """A wait for somebody to act becomes due: somebody did."""
-    waits = verdict.state is DeliveryState.OPEN and verdict.due_in is None
-    return replace(verdict, due_in=0.0, missing=()) if waits else verdict
+    return replace(verdict, due_in=0.0, missing=()) if _may_be_outdated(verdict) else verdict
 
 
 def _bulk_with_returns(settlements: Sequence[Settlement]) -> list[str]:

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-from sqlalchemy import Connection, inspect, select, text, update
+from sqlalchemy import Connection, inspect, text
 
 from broker.ledger import Rejection
-from broker.operations import DeliveryRow, LogRow
-from consumers.pii_redaction import pii_redaction
+from broker.operations import LogRow
 from domain.errors import MalformedEvent
-from domain.moments import to_micros
 from domain.orders import Order
-from sandbox.bright_sites import RunningShop
-from storage.privacy import SqlEraser
-from storage.tables import orders, outbox, rejections
-from tests.consumers.conftest import SMALL
 from tests.consumers.store import Store
-from tests.house import small_house, sqlite_url
-from tests.moody import HandClock
 
 DAY = 86_400.0
 MARKS = ("Zacharine", "Quillfeather", "zq.marker@mail.example", "555-7391-8264", "17 Marker Lane", "Markerville")
@@ -85,7 +74,9 @@ async def found_in_rows(store: Store) -> set[str]:
     def work(connection: Connection) -> str:
         names = inspect(connection).get_table_names()
         rows = [row for name in names for row in connection.execute(text(f"SELECT * FROM {name}"))]
-        plain = [bytes(each).decode(errors="replace") if isinstance(each, bytes) else each for row in rows for each in row]
+        plain = [
+            bytes(each).decode(errors="replace") if isinstance(each, bytes) else each for row in rows for each in row
+        ]
         return "\n".join(json.dumps(each, default=str, ensure_ascii=False) for each in plain)
 
     held = await store.house.database.aread(work)

@@ -31,6 +31,7 @@ from domain.moments import utc_now
 from domain.outcomes import Outcome
 from domain.ports import CallGuard, ConnectionCheck, Shop
 from domain.synclog import ApiCall
+from storage.care.sql_care import SqlCare
 from storage.database import Database
 from storage.desk import SqlDesk
 from storage.directory import Directory
@@ -97,6 +98,7 @@ class Place:
                         self._shop,
                         Meters(),
                         Bell(),
+                        SqlCare(database, directory, vault),
                     )
                 ),
                 ledger,

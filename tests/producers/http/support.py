@@ -31,6 +31,7 @@ from domain.ports import CallGuard, Shop
 from domain.states import DeliveryState
 from domain.synclog import Level
 from producers.http import HttpLimits, create_app, serve
+from storage.care.sql_care import SqlCare
 from storage.database import Database
 from storage.desk import SqlDesk
 from storage.directory import Directory
@@ -157,7 +158,8 @@ def wire(database: Database) -> tuple[Operations, SqlLedger, InMemoryTransport]:
     transport = InMemoryTransport()
     desk = SqlDesk(database, directory, vault, lambda platform: "stable")
     mappings, people = SqlMappings(database, directory), SqlPeople(database)
-    parts = Parts(ledger, desk, mappings, people, transport, platforms, no_shops, Meters(), Bell())
+    care = SqlCare(database, directory, vault)
+    parts = Parts(ledger, desk, mappings, people, transport, platforms, no_shops, Meters(), Bell(), care)
     return Operations(parts), ledger, transport
 
 
