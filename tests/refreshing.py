@@ -1,7 +1,7 @@
 """A platform whose tokens live for an hour and are renewed by a refresh token that may be used once.
 
-:class:`TokenServer` is a shop with such tokens as a real HTTP server; :data:`PLATFORM` is its connector, made of the same
-parts as those of real shops.
+:class:`TokenServer` is a shop with such tokens as a real HTTP server; :data:`PLATFORM` is its connector, made of the
+same parts as those of real shops.
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ PLATFORM = Platform(MANIFEST, new_state, lambda caller, state: cast(Shop, Hourly
 
 @dataclass
 class TokenServer:
-    """What the platform knows, by its own clock. ``lose`` answers that are not sent, ``away`` answers 503 to renewals."""
+    """What the platform knows, by its own clock. Of ``lose`` renewals the answer is not sent; while ``away`` it renews
+    nothing.
+    """
 
     clock: Clock
     calls: list[str] = field(default_factory=list)
@@ -150,7 +152,7 @@ def serving(server: TokenServer) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(said)
 
-        do_PUT = do_POST = _do
+        do_PUT = do_POST = _do  # noqa: N815 - names of the standard library
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

@@ -76,9 +76,12 @@ class Care(Protocol):
     async def remove_hook(self, account: str, channel: str, *, actor: str) -> None:
         """Take the channel's hook away."""
 
+    async def knows_hook(self, channel: str, secret: str) -> bool:
+        """Whether a channel of this code has a hook with this secret."""
+
     async def receive(self, channel: str, secret: str, order_id: str | None) -> Received | None:
         """Take a hint that an order of a channel is new or changed, durable when this returns; ``None`` where no hook
-        of the channel has this secret. Without an order only the secret is checked.
+        of the channel has this secret.
 
         Raises:
             InputError: code ``order_missing``: the secret is right, but no order was named.

@@ -13,13 +13,14 @@ from broker.guard import FreeGuard
 from broker.handling import HELD
 from broker.ledger import Admission, Incoming, Ledger
 from broker.meters import Meters
-from broker.operations.care import Care
+from broker.operations.care import Care, Received
 from broker.operations.desk import Desk
 from broker.operations.mappings import Mappings
 from broker.operations.people import People
 from broker.operations.staff import Staff
 from broker.operations.values import ChannelRow, Finding, LogFilter, LogRow, NewChannel
 from broker.transports.seam import Transport
+from domain.access import Action, Actor, Place, ensure
 from domain.channels import ConnectorManifest
 from domain.envelope import Envelope, parse
 from domain.errors import InputError, MalformedEvent, TowpathError, UnknownName
@@ -132,6 +133,42 @@ class Operations:
             if row.code == channel:
                 return row
         raise UnknownName(f"Account {account!r} has no channel {channel!r}.", code="unknown_channel")
+
+    async def make_hook(self, account: str, channel: str, *, actor: str) -> str:
+        """A new secret for the channel's hook; its path is ``/hooks/{channel}/{secret}``. Shown this once.
+
+        Raises:
+            UnknownName: no such account or channel.
+            InputError: its platform posts nothing.
+        """
+        manifest = self._parts.manifest_of((await self._channel_row(account, channel)).platform)
+        if not manifest.webhooks:
+            raise InputError(f"{manifest.title} posts nothing to a hook.", code="hook_not_offered")
+        return await self.care.make_hook(account, channel, actor=actor)
+
+    async def receive(self, channel: str, secret: str, order_id: str | None) -> Received | None:
+        """Take a post to a hook: see :meth:`Care.receive`."""
+        received = await self.care.receive(channel, secret, order_id)
+        self._parts.bell.ring()
+        return received
+
+    async def set_retention(self, by: Actor, account: str, days: int | None, *, channel: str | None = None) -> None:
+        """Set after how many days personal data are erased, of a channel or an account: see :meth:`Care.set_retention`.
+
+        Raises:
+            NotAllowed: ``by`` may not change the settings of the account.
+            UnknownName: no such account or channel, or ``by`` must not learn that there is.
+            InputError: no such number of days can be.
+        """
+        absent = UnknownName(f"There is no account {account!r}.", code="unknown_account")
+        found = next((each for each in await self.desk.accounts() if each.code == account), None)
+        if found is None:
+            raise absent
+        place = Place(found.organization_id, found.id)
+        action = Action.EDIT_ACCOUNT if channel is None else Action.EDIT_CHANNEL
+        ensure(by, action, place, account_enabled=found.enabled, absent=absent)
+        await self.care.set_retention(account, days, channel=channel, actor=by.name)
+        self._parts.bell.ring()
 
     async def ensure_mapping(self, account: str, channel: str, kind: MappingKind) -> None:
         """Check that the platform of a channel has mappings of a kind.

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from broker.operations import Operations
 from domain.events import CONTRACT_VERSION
-from producers.http import acting, events, feed, health, lookups, mapping, translation
+from producers.http import acting, care, events, feed, health, hook, lookups, mapping, translation
 from producers.http.documented import describe
 from producers.http.door import Door
 from producers.http.limits import HttpLimits
@@ -22,6 +22,8 @@ _TAGS = [
     {"name": "read", "description": "Look things up."},
     {"name": "operate", "description": "Act on messages and deliveries."},
     {"name": "mappings", "description": "Which codes stand for which, and what is missing."},
+    {"name": "care", "description": "How long personal data stay, and hooks."},
+    {"name": "hooks", "description": "Where a shop posts that an order is new or changed."},
     {"name": "health", "description": "For orchestration and monitoring."},
 ]
 
@@ -44,7 +46,7 @@ def create_app(operations: Operations, limits: HttpLimits | None = None) -> Fast
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.door = door
-    for module in (events, lookups, feed, acting, mapping, health):
+    for module in (events, lookups, feed, acting, mapping, care, hook, health):
         app.include_router(module.router)
     translation.install(app)
     app.add_middleware(Shortcut, path="/v1/events", endpoint=events.take_events)

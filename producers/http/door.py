@@ -78,3 +78,4 @@ class _KeyWith:
 AtDoor = Annotated[Door, Depends(_door)]
 Reader = Annotated[KeyHolder, Depends(_KeyWith("read"))]
 Operator = Annotated[KeyHolder, Depends(_KeyWith("operate"))]
+Administrator = Annotated[KeyHolder, Depends(_KeyWith("admin"))]

@@ -81,14 +81,8 @@ def _row(row: Row[tuple[object, ...]]) -> HookRow:
     return HookRow(row.account, row.channel, from_micros(row.created_at), row.received, last)
 
 
-def receive(
-    connection: Connection, directory: Directory, named: tuple[str, str], order_id: str | None, now: int
-) -> Received | None:
-    """Admit an event that makes *Import orders* read the order; an earlier one that did not run yet serves as well.
-
-    ``named`` is the channel's code and the secret.
-    """
-    code, secret = named
+def channel_of(connection: Connection, code: str, secret: str) -> str | None:
+    """The id of the channel of this code whose hook has this secret."""
     digest = _digest(secret)
     query = select(hooks.c.channel_id, hooks.c.digest, channels.c.code).join(
         channels, channels.c.id == hooks.c.channel_id
@@ -96,11 +90,24 @@ def receive(
     row = connection.execute(query.where(hooks.c.digest == digest)).first()
     if row is None or not hmac.compare_digest(row.digest, digest) or row.code != code:
         return None
+    return str(row.channel_id)
+
+
+def receive(
+    connection: Connection, directory: Directory, named: tuple[str, str], order_id: str | None, now: int
+) -> Received | None:
+    """Admit an event that makes *Import orders* read the order; an earlier one that did not run yet serves as well.
+
+    ``named`` is the channel's code and the secret.
+    """
+    found = channel_of(connection, *named)
+    if found is None:
+        return None
     if order_id is None:
         raise InputError(
             "The post names no order: send the order as JSON, with its number as 'order_id'.", code="order_missing"
         )
-    channel = directory.of_ids(connection, [row.channel_id]).by_id[row.channel_id]
+    channel = directory.of_ids(connection, [found]).by_id[found]
     counted = update(hooks).where(hooks.c.channel_id == channel.id)
     connection.execute(counted.values(received=hooks.c.received + 1, received_at=now))
     waiting = _waiting(connection, channel, order_id)

@@ -84,6 +84,11 @@ class SqlCare:
 
         await self._change(work)
 
+    async def knows_hook(self, channel: str, secret: str) -> bool:
+        """Whether a channel of this code has a hook with this secret."""
+        found = await self._database.aread(lambda connection: hooks.channel_of(connection, channel, secret))
+        return found is not None
+
     async def receive(self, channel: str, secret: str, order_id: str | None) -> Received | None:
         """Take a hint that an order is new or changed."""
         now = to_micros(self._clock())

@@ -71,7 +71,7 @@ class Store:
         wait = 0.0 if granted else max(arrival - now - (burst - 1) * interval, 0.001)
         return Reservation(granted, wait, tuple(told))
 
-    async def close(self, channel_id: str, closure: Closure) -> None:
+    async def close(self, channel_id: str, closure: Closure, token_version: int | None = None) -> None:
         await asyncio.sleep(0)
         until = self.clock.now + closure.seconds
         if until >= self.closed.get((channel_id, closure.operation), (0.0,))[0]:

@@ -52,6 +52,7 @@ KEYS = {
     "read": ("acme", ("read",)),
     "operate": ("acme", ("read", "operate")),
     "all": ("acme", ("events:write", "read", "operate")),
+    "admin": ("acme", ("read", "admin")),
     "foreign": ("globex", ("events:write", "read", "operate")),
 }
 
@@ -144,7 +145,9 @@ def stock(number: int = 1, **changes: Any) -> dict[str, Any]:
 def platforms(platform: str) -> ConnectorManifest:
     if platform != "bright_sites":
         raise UnknownName(f"No platform {platform!r}.")
-    return ConnectorManifest(platform, "Bright Sites", "stable", "static", {}, mappings=("carrier",))
+    return ConnectorManifest(
+        platform, "Bright Sites", "stable", "static", {}, webhooks=("push_orders",), mappings=("carrier",)
+    )
 
 
 def no_shops(channel: Channel, guard: CallGuard) -> Shop:
