@@ -26,7 +26,7 @@ def pii_redaction(eraser: Eraser, longest: float = LONGEST) -> Handler:
             return Skipped(
                 "No PII retention threshold counts for this channel: personal data are kept.", "personal_data_kept"
             )
-        until, done = time.monotonic() + longest, Erased(more=True)
+        until, done = time.monotonic() + longest, await eraser.erase(run.channel, threshold)
         while done.more and time.monotonic() < until:
             done += await eraser.erase(run.channel, threshold)
         return _told(run, threshold, done, wiped=await eraser.wipe())

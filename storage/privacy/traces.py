@@ -19,6 +19,8 @@ _SCRATCH = "towpath_wipe"
 _PAGES = 256
 """Free pages overwritten in one transaction."""
 _PATIENCE = 10.0
+_REWRITTEN = 1
+"""The mark, in the file's header, that all of it was written with ``secure_delete``."""
 
 
 async def wipe(database: Database) -> bool:
@@ -31,8 +33,19 @@ async def wipe(database: Database) -> bool:
 def _wipe(database: Database) -> bool:
     with closing(database.engine.raw_connection()) as pooled:
         connection = cast(sqlite3.Connection, pooled.driver_connection)
-        _overwrite_free_pages(connection)
-        return _empty_log(connection)
+        try:
+            _rewrite_once(connection)
+            _overwrite_free_pages(connection)
+            return _empty_log(connection)
+        except sqlite3.OperationalError:
+            return False
+
+
+def _rewrite_once(connection: sqlite3.Connection) -> None:
+    """Write the whole file anew, once in its life: what an older Towpath deleted from it was not overwritten."""
+    if _number(connection, "PRAGMA user_version") < _REWRITTEN:
+        connection.execute("VACUUM")
+        connection.execute(f"PRAGMA user_version = {_REWRITTEN}")
 
 
 def _overwrite_free_pages(connection: sqlite3.Connection) -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from domain.envelope import read_back
 from domain.jobs import JOB_TYPES
+from sandbox.bright_sites import Shop, ShopSettings
 from storage.channel_tables import hooks
 from storage.tables import messages
-from tests.producers.http.support import Site
+from tests.producers.http.support import Site, until
 
 ORDER = {"order_id": 4711, "status": "new", "shipping_contact": {"email": "kim.secret@example.com"}}
 
@@ -139,3 +140,18 @@ async def test_a_retention_that_cannot_be_is_refused(site: Site, days: Any) -> N
     answer = await site.client.put("/v1/retention", json={"pii_retention_days": days}, headers=site.key("admin"))
     assert answer.status_code == 422
     assert json.loads((await site.get("/v1/retention")).content)["days"] is None
+
+
+async def test_an_order_that_the_shop_pushes_when_it_is_placed_is_one_to_be_read(site: Site) -> None:
+    shop = Shop(ShopSettings(products=2, variants=2, push_url=site.url + await hook(site)))
+    (order,) = shop.buy(1)
+
+    async def pushed() -> bool:
+        return any(effect.kind == "order_pushed" for effect in shop.ledger.effects)
+
+    await until(pushed)
+    (effect,) = [effect for effect in shop.ledger.effects if effect.kind == "order_pushed"]
+    assert effect.data == {"status": 202}
+    (row,) = stored(site)
+    assert (row.business_key, row.trigger) == (str(order), "webhook")
+    assert shop.order(order)["shipping_contact"]["email"].encode() not in bytes(row.body)
