@@ -75,7 +75,8 @@ class SqlGateStore:
 
 def _token_version(connection: Connection, channel_id: str) -> int | None:
     query = select(channels.c.token_version).where(channels.c.id == channel_id)
-    return connection.scalar(locking(connection, query))
+    found: int | None = connection.scalar(locking(connection, query))
+    return found
 
 
 def _rows(connection: Connection, channel_id: str, now: int) -> Select[Any]:

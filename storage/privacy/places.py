@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, exists, or_, select, update
+from sqlalchemy import Connection, Select, Table, exists, or_, select, update
 
 from broker.privacy import Erased
 from domain.channels import Channel
@@ -105,7 +105,7 @@ def _of(table: Table, due: Due) -> tuple[Any, ...]:
     )
 
 
-def _clean(connection: Connection, table: Table, rows: Sequence[Row[Any]], due: Due) -> int:
+def _clean(connection: Connection, table: Table, rows: Sequence[Any], due: Due) -> int:
     changed = 0
     for row in rows:
         cleaned = without_values(row.sentence, due.orders[row.business_key])

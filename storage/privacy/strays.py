@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, update
 
 from broker.privacy import Erased
 from domain.channels import Channel
@@ -66,14 +66,14 @@ def erase_late(connection: Connection, group: Group, now: int) -> Erased:
     return Erased(messages=_erase(connection, late, now), more=len(rows) >= PAGE)
 
 
-def _page(connection: Connection, group: Group, name: str, before: int) -> Sequence[Row[Any]]:
+def _page(connection: Connection, group: Group, name: str, before: int) -> Sequence[Any]:
     """The next events of the group that were received before an instant; the cursor goes on behind them.
 
     A batch is received in one instant: it is taken whole.
     """
     here = (cursors.c.channel_id == group.account_id) & (cursors.c.job_type == name)
     after = connection.scalar(select(cursors.c.until).where(here)) or 0
-    mine = messages.c.channel.in_(group.codes)
+    mine: ColumnElement[bool] = messages.c.channel.in_(group.codes)
     if group.others:
         known = select(channels.c.code).where(channels.c.account_id == group.account_id)
         mine = or_(mine, messages.c.channel.is_(None), messages.c.channel.not_in(known))
@@ -96,7 +96,7 @@ def _page(connection: Connection, group: Group, name: str, before: int) -> Seque
 
 
 def _recorded(
-    connection: Connection, group: Group, rows: Sequence[Row[Any]], *, erased: bool
+    connection: Connection, group: Group, rows: Sequence[Any], *, erased: bool
 ) -> set[tuple[str | None, str]]:
     """(channel code, order number) of the orders these events are about that are recorded: those whose personal data
     are erased, or those of which they are not. With ``None`` for a channel, of any.
@@ -116,7 +116,7 @@ def _recorded(
     return {*found, *((None, key) for _, key in found)}
 
 
-def _is_of(row: Row[Any], known: set[tuple[str | None, str]]) -> bool:
+def _is_of(row: Any, known: set[tuple[str | None, str]]) -> bool:
     return (row.channel, row.business_key) in known
 
 

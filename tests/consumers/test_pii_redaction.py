@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, delete, inspect, select, text, update
 
 from broker.ledger import Rejection
-from broker.operations import LogRow
+from broker.operations import LogFilter, LogRow, MessageFilter
 from consumers.pii_redaction import pii_redaction
 from domain.errors import MalformedEvent
 from domain.orders import Order
@@ -97,8 +97,15 @@ async def document(store: Store, order: int) -> Order:
     return Order.model_validate(found)
 
 
+async def shown(store: Store) -> str:
+    """All that operators can list or export."""
+    desk = store.house.desk
+    parts = [await desk.logs(LogFilter(limit=500)), await desk.messages(MessageFilter(limit=500))]
+    return repr([*parts, await desk.rejected(100), await store.announced()])
+
+
 async def test_after_the_threshold_no_file_of_the_database_holds_a_value_and_the_facts_stay(
-    store: Store, tmp_path: Path
+    store: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     await store.house.change(pii_retention_days=30)
     case = await told(store)
@@ -109,6 +116,9 @@ async def test_after_the_threshold_no_file_of_the_database_holds_a_value_and_the
     assert (row.outcome, row.code, row.level) == ("Done", "ok", "Info")
     assert "1 orders, 2 messages, 2 announcements" in row.sentence and "1 rejected" in row.sentence
     assert found_in_files(tmp_path) == set() == await found_in_rows(store)
+    printed = capfd.readouterr()
+    outside = await shown(store) + printed.out + printed.err
+    assert not [mark for mark in MARKS if mark in outside]
     after = await document(store, case.order)
     assert after.lines == before.lines and after.grand_total == before.grand_total
     assert (after.status, after.created_at, after.external_order_id) == (
