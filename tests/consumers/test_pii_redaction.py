@@ -21,7 +21,7 @@ from storage.privacy import SqlEraser
 from storage.tables import channels, deliveries, outbox, schedules
 from tests.consumers.conftest import SMALL
 from tests.consumers.store import Store
-from tests.house import small_house
+from tests.house import DONE, answering, small_house
 from tests.moody import HandClock
 
 DAY = 86_400.0
@@ -175,6 +175,24 @@ async def test_a_second_run_finds_nothing_and_an_order_read_again_is_erased_agai
     await store.run(await store.house.order_event(case.order, "order.updated"))
     assert MARKS[1] in await found_in_rows(store)
     assert "1 orders, 0 messages, 1 announcements" in (await redact(store)).sentence
+    assert found_in_files(tmp_path) == set()
+
+
+async def test_what_was_inside_pages_that_go_on_being_used_is_overwritten_too(store: Store, tmp_path: Path) -> None:
+    await store.house.change(pii_retention_days=30)
+    await redact(store)
+    assert found_in_files(tmp_path) == set()
+    # The file was written anew just now; from here on only overwriting can help.
+    batch = [
+        store.house.incoming(
+            "order.created", {"external_order_id": f"99{each}", "order": {"note": f"{NOTE} " * (1 + each % 40)}}
+        )
+        for each in range(200)
+    ]
+    await store.house.admit(batch)
+    await store.house.work_off(answering(lambda run: DONE))
+    store.house.clock.advance(31 * DAY)
+    assert "200 messages" in (await redact(store)).sentence
     assert found_in_files(tmp_path) == set()
 
 
