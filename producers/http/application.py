@@ -16,10 +16,12 @@ from producers.http import (
     auditing,
     calls,
     captures,
+    care,
     channel_life,
     events,
     feed,
     health,
+    hook,
     lookups,
     mapping,
     session,
@@ -39,6 +41,8 @@ _TAGS = [
     {"name": "read", "description": "Look things up."},
     {"name": "operate", "description": "Act on messages and deliveries."},
     {"name": "mappings", "description": "Which codes stand for which, and what is missing."},
+    {"name": "care", "description": "How long personal data stay, and hooks."},
+    {"name": "hooks", "description": "Where a shop posts that an order is new or changed."},
     {"name": "channels", "description": "Make, test, edit and delete channels; the warehouses of the account."},
     {"name": "settings", "description": "What can be set, what is set, and who changed it."},
     {"name": "session", "description": "Sign in and out."},
@@ -65,9 +69,11 @@ def create_app(operations: Operations, limits: HttpLimits | None = None) -> Fast
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.door = door
-    for module in (events, lookups, calls, captures, feed, acting, mapping, channel_life, settings, auditing):
+    for module in (events, lookups, calls, captures, feed, acting, mapping, channel_life, settings, care, auditing):
         add_routes(app, module.router)
-    for router in (api_keys.router, session.router, users.router, auditing.of_organization, health.router):
+    for router in (
+        api_keys.router, session.router, users.router, auditing.of_organization, hook.router, health.router,
+    ):  # fmt: skip
         app.include_router(router)
     translation.install(app)
     app.add_middleware(Shortcut, path="/v1/events", endpoint=events.take_events)

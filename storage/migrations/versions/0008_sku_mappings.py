@@ -45,8 +45,6 @@ def downgrade() -> None:
         batch_op.drop_index("ix_mapping_tasks_open", sqlite_where=_OPEN, postgresql_where=_OPEN)
     with op.batch_alter_table("product_skus", schema=None) as batch_op:
         batch_op.drop_column("seen_at")
-    with op.batch_alter_table("channels", schema=None) as batch_op:
-        batch_op.drop_column("sku_mapped")
-    with op.batch_alter_table("accounts", schema=None) as batch_op:
-        batch_op.drop_column("catalogued")
+    op.drop_column("channels", "sku_mapped")
+    op.drop_column("accounts", "catalogued")
     op.drop_table("catalogue_skus")
