@@ -49,7 +49,8 @@ def platforms(
         return
     if as_markdown:
         for each in found:
-            tell(sheet(each.settings))
+            for line in sheet(each.settings).splitlines():
+                tell(line)
         return
     for each in found:
         tell(f"{each.title} ({each.platform}, {each.version}), {each.token} token")

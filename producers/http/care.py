@@ -7,9 +7,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from starlette.responses import Response
 
-from broker.operations import HookRow, Retention
+from broker.operations import ChannelRow, HookRow, Retention
 from domain.access import Action
 from domain.authorization import Tokens
 from domain.moments import utc_now
@@ -124,7 +123,6 @@ async def remove_hook(door: AtDoor, holder: Editor, channel: ChannelCode) -> Hoo
 
 @router.put(
     _AUTHORIZATION,
-    status_code=204,
     operation_id="authorizeChannel",
     summary="Enter tokens that are renewed",
     responses=problems(400, 401, 403, 404, 408, 413, 422),
@@ -133,10 +131,10 @@ async def remove_hook(door: AtDoor, holder: Editor, channel: ChannelCode) -> Hoo
         {"access_token": "the-access-token", "refresh_token": "the-refresh-token", "expires_in": 3600},
     ),
 )
-async def authorize_channel(request: Request, door: AtDoor, holder: TokenEditor, channel: ChannelCode) -> Response:
+async def authorize_channel(request: Request, door: AtDoor, holder: TokenEditor, channel: ChannelCode) -> ChannelRow:
     """Store tokens that the platform gave; what waited for them goes on. Needs the scope `admin`."""
     body = await asked(request, door, AuthorizationRequest)
     expires_at = utc_now() + timedelta(seconds=body.expires_in) if body.expires_in is not None else None
     tokens = Tokens(body.access_token, body.refresh_token, expires_at)
     await ask(door, door.operations.care.authorize(holder.account, channel, tokens, actor=holder.actor))
-    return Response(status_code=204)
+    return await ask(door, door.operations.life.row(holder.account, channel))

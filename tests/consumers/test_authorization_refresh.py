@@ -14,10 +14,12 @@ from pydantic import SecretStr
 from sqlalchemy import select, update
 
 from broker.operations import ChannelRow, DeliveryRow, NewChannel
+from domain.access import Actor
 from domain.authorization import Tokens
 from domain.channels import ChannelSettings
 from domain.errors import InputError
 from domain.periods import NEVER, Period
+from domain.settings import Changes
 from storage.channel_tables import authorizations
 from storage.tables import channels
 from tests.house import FAST, SmallHouse, small_house, sqlite_url
@@ -25,6 +27,7 @@ from tests.moody import HandClock
 from tests.refreshing import NAME, TokenServer, register, serving
 
 JOB = "authorization_refresh"
+PERIOD = f"period.{JOB}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +211,30 @@ async def test_a_new_channel_whose_token_is_renewed_makes_no_call_until_a_period
         await house.operations.create_channel(new)
         (row,) = [each for each in await house.desk.channels("acme") if each.code == "fresh"]
         assert row.state == "disconnected"
+
+
+async def test_a_default_period_of_the_account_lets_calls_go_on_and_its_end_holds_them(hourly: Hourly) -> None:
+    settings, by = hourly.house.operations.settings, Actor.installation("tester")
+    await settings.change_channel(by, "acme", "hourly", Changes(clear=frozenset({PERIOD})))
+    assert (await hourly.row()).held
+    message = await hourly.status(1)
+    assert (await hourly.work(message)).state == "parked"
+    await settings.change_account(by, "acme", Changes({PERIOD: "12h"}))
+    assert not (await hourly.row()).held
+    assert (await hourly.work(message)).state == "done"
+    hourly.house.clock.advance(3400)
+    assert await hourly.house.ledger.fire_due(10) == 1, "before the token expires, not after twelve hours"
+    await settings.change_account(by, "acme", Changes(clear=frozenset({PERIOD})))
+    assert (await hourly.work(await hourly.status(2))).code == "authorization_none"
+
+
+async def test_no_connection_of_a_held_channel_is_tested_with_another_token_either(hourly: Hourly) -> None:
+    await hourly.period("none")
+    before, by = list(hourly.server.calls), Actor.installation("tester")
+    edited = await hourly.house.operations.life.test_edit(by, "acme", "hourly", None, "fresh-token")
+    saved = await hourly.house.operations.check_channel("acme", "hourly")
+    assert not edited.reachable and edited == saved and "Authorization Refresh is set to None" in saved.sentence
+    assert hourly.server.calls == before
 
 
 async def test_a_platform_with_a_static_token_is_not_offered_any_of_it(house: SmallHouse) -> None:
