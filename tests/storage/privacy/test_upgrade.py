@@ -26,8 +26,8 @@ ROWS = (
     "VALUES ('c-1', 'a-1', 'main', 'x', 'bright_sites', 'shop.example.com', 't', '{\"stock_buffer\": 3}', 0)",
     "INSERT INTO schedules (id, account_id, channel_id, job_type, period) "
     "VALUES ('s-1', 'a-1', 'c-1', 'order_import', '1h')",
-    "INSERT INTO messages (id, account_id, source, event_id, type, business_key, body, body_hash, time, received_at) "
-    "VALUES ('m-1', 'a-1', 'test', 'e-1', 'order.created', '1', :body, :body, 0, 0)",
+    "INSERT INTO messages (id, account_id, source, event_id, type, business_key, trigger, received_at, digest, body) "
+    "VALUES ('m-1', 'a-1', 'test', 'e-1', 'order.created', '1', 'event', 0, :body, :body)",
 )
 
 
@@ -43,8 +43,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         for number, status in ORDERS.items():
             document = json.dumps({"created_at": START.isoformat()})
             order = (
-                "INSERT INTO orders (channel_id, external_order_id, account_id, updated_at, status, document, recorded_at)"
-                " VALUES ('c-1', :number, 'a-1', 7, :status, :document, 0)"
+                "INSERT INTO orders (channel_id, external_order_id, account_id, updated_at, status, document, "
+                "recorded_at) VALUES ('c-1', :number, 'a-1', 7, :status, :document, 0)"
             )
             connection.execute(text(order), {"number": number, "status": status, "document": document})
             told = (
