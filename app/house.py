@@ -15,16 +15,19 @@ from broker.ledger import Ledger
 from broker.meters import Meters
 from broker.operations import Operations
 from broker.operations.surface import Parts
+from broker.renewal import Renewals
 from broker.topology import topology
 from broker.transports.seam import Transport
 from broker.transports.urls import open_transport
 from connectors.http import HttpLimits
 from connectors.registry import MANIFESTS, Connectors
-from consumers import HANDLERS
+from consumers import all_handlers
 from domain.jobs import job_type
 from domain.moments import Clock, utc_now
 from storage.calls import SqlCalls
 from storage.captures import SqlCaptures
+from storage.care.renewals import SqlRenewals
+from storage.care.sql_care import SqlCare
 from storage.database import Database
 from storage.desk import SqlDesk
 from storage.directory import Directory
@@ -34,6 +37,7 @@ from storage.ledger import SqlLedger
 from storage.ledger.memory import SqlMemory
 from storage.mappings.sql_mappings import SqlMappings
 from storage.people import SqlPeople
+from storage.privacy import SqlEraser
 from storage.schema import ensure_current, upgrade
 from storage.vault import Vault
 
@@ -51,10 +55,12 @@ class House:
     meters: Meters
     bell: Bell
     captures: SqlCaptures
+    renewals: Renewals
 
     def organs(self, jobs: Sequence[str]) -> Organs:
         """What a worker of these job types works with; all job types where none is named."""
-        handlers: dict[str, Handler] = {job_type(job).name: HANDLERS[job] for job in jobs or HANDLERS}
+        known = all_handlers(SqlEraser(self.database), self.renewals, self.connectors)
+        handlers: dict[str, Handler] = {job_type(job).name: known[job] for job in jobs or known}
         return Organs(
             ledger=self.ledger,
             memory=SqlMemory(self.database),
@@ -124,12 +130,14 @@ async def open_house(
             bell,
             SqlCalls(database, directory),
             captures,
+            SqlCare(database, directory, vault),
             trusted,
             tuple(MANIFESTS.values()),
         )
         if connect:
             await transport.start()
-        yield House(settings, database, ledger, transport, Operations(parts), connectors, meters, bell, captures)
+        operations, renewals = Operations(parts), SqlRenewals(database, directory, vault)
+        yield House(settings, database, ledger, transport, operations, connectors, meters, bell, captures, renewals)
 
 
 async def _close_quietly(transport: Transport) -> None:

@@ -248,7 +248,9 @@ class Gates:
         if breaker is local.whole:
             local.permits.drop()
             local.token = channel.token
-        await self._store.close(channel.id, closure)
+        # A call that was under way with the token before must not close the gate to the one that is there now.
+        version = channel.token_version if closure.cause == UNAUTHORIZED else None
+        await self._store.close(channel.id, closure, version)
         log.warning(
             "gate_closed",
             channel=channel.code,

@@ -12,15 +12,16 @@ from broker.lease import Lease
 from broker.recording import Recorder
 from domain.budget import TEST_CONNECTION, CallClass, Cause
 from domain.channels import Channel
-from domain.errors import LeaseLost, ShopError
+from domain.errors import LeaseLost, ShopError, ShopUnauthorized
 from domain.ports import CallRecorder
 from domain.synclog import ApiCall
 
 
 class RunGuard:
     """:class:`domain.ports.CallGuard` for one claim, made in ``term`` of the lease. ``wrote`` tells whether a write was
-    begun, ``troubled`` whether the shop failed or its gate was closed. A run that was begun before its delivery was
-    durable waits for ``stored`` before it acts. ``call_class`` is what its calls are for.
+    begun, ``troubled`` whether the shop failed or its gate was closed, ``refused`` whether it refused the token. A run
+    that was begun before its delivery was durable waits for ``stored`` before it acts. ``call_class`` is what its calls
+    are for.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class RunGuard:
         self.recorder: Recorder | None = None
         self.wrote = False
         self.troubled = False
+        self.refused = False
 
     async def before(self, channel: Channel, operation: str, *, writes: bool) -> None:
         """Wait for the permit of one call.
@@ -69,6 +71,16 @@ class RunGuard:
         if writes:
             crash_point("worker.before_call")
             self.wrote = True
+
+    async def ensure_held(self) -> None:
+        """Check that the lease is long enough for a call, whatever the gate says.
+
+        Raises:
+            LeaseLost: it is not.
+        """
+        await self.ensure_stored()
+        self._lease.ensure(self._term)
+        self.wrote = True
 
     async def ensure_stored(self) -> None:
         """Wait until the delivery is durable.
@@ -101,6 +113,7 @@ class RunGuard:
             if not self._gates.went_well(channel, error, operation):
                 if error is not None:
                     self._failed.add(operation)
+                self.refused = self.refused or (isinstance(error, ShopUnauthorized) and error.status == 401)
                 await asyncio.shield(self._gates.report(channel, error, operation))
 
     def met_closed_gate(self, channel_id: str) -> bool:

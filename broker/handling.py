@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from broker.guard import RunGuard
 from broker.ledger import Claim, Delivery, Memory
 from domain.channels import Channel
 from domain.envelope import Envelope, read_back
 from domain.errors import ShopError
 from domain.events import Payload, payload_of
+from domain.jobs import JOB_TYPES
 from domain.moments import Clock
 from domain.outcomes import Dead, Outcome, Park, Skipped
 from domain.ports import Shop
+from domain.privacy import erased_at
 from domain.product_source import PRODUCT_JOBS, source_refusal
 from domain.states import LaneKind
 
@@ -21,6 +24,10 @@ CRASHES_TO_DEATH = 5
 
 Everything a killed worker had in hand counts, so a few kills by hand must not bury what had no part in them.
 """
+HELD = (
+    "Authorization Refresh is set to None, so no call is made for this channel; its work waits. Set a period for "
+    "authorization_refresh to let it go on."
+)
 CHANNEL_DELETED = Dead("Its channel was deleted.", "channel_deleted")
 
 
@@ -35,13 +42,16 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One claim in a handler's hands: the deliveries, the shop they concern, and what is remembered."""
+    """One claim in a handler's hands: the deliveries, the shop they concern, what is remembered, and what guards its
+    calls.
+    """
 
     channel: Channel
     shop: Shop
     memory: Memory
     clock: Clock
     items: tuple[Item, ...]
+    guard: RunGuard
 
     @property
     def item(self) -> Item:
@@ -75,8 +85,12 @@ def refusal_of(channel: Channel | None, claim: Claim) -> Outcome | None:
             f"It killed its worker {claim.crashes} times; look at the worker's log, then replay or discard.",
             "killed_worker",
         )
+    if not JOB_TYPES[claim.job_type].calls:
+        return None
     if channel.fault:
         return Park(channel.fault, "channel_broken", "channel", 60.0)
+    if channel.held:
+        return Park(HELD, "authorization_none", "channel", None)
     if not channel.enabled:
         return Park(
             f"Channel {channel.code} is disabled; the work waits until it is enabled.",
@@ -88,6 +102,18 @@ def refusal_of(channel: Channel | None, claim: Claim) -> Outcome | None:
         refused = source_refusal(channel.product_source, claim.job_type, channel.id, channel.code)
         return Skipped(refused, "not_product_source", silent=True) if refused else None
     return None
+
+
+def erased(items: Sequence[Item]) -> Outcome | None:
+    """Why events whose personal data were erased are not run again, if one of these is such an event."""
+    at = next((found for item in items if item.delivery.event is None and (found := erased_at(item.envelope))), None)
+    if at is None:
+        return None
+    return Skipped(
+        f"Its personal data were erased on {at[:10]}, after the PII retention threshold; it is not run again. To "
+        f"import the order anew, send a new event for it.",
+        "personal_data_erased",
+    )
 
 
 def item_of(delivery: Delivery) -> Item:

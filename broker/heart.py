@@ -27,12 +27,13 @@ from broker.bell import Bell
 from broker.crash import crash_point
 from broker.gates import Gates
 from broker.guard import RunGuard
-from broker.handling import CHANNEL_DELETED, Answer, Handler, Run, item_of, refusal_of
+from broker.handling import CHANNEL_DELETED, Answer, Handler, Run, erased, item_of, refusal_of
 from broker.lease import Lease
 from broker.ledger import Claim, Hands, Ledger, Memory, Settled, Settlement
 from broker.meters import Meters
 from broker.pacer import Pacer
 from broker.recording import CaptureStore, Recorder, recorder_of
+from broker.renewal import asking_for_renewal
 from broker.slots import Slots
 from broker.sources import LaneSource
 from broker.verdicts import Attempt, judge_run, unsettled
@@ -260,6 +261,8 @@ class Worker:
         attempt = Attempt(started, self._organs.clock(), tuple(guard.calls))
         closed = guard.met_closed_gate(claim.channel_id)
         verdicts = judge_run(claim, answers, attempt, gate_closed=closed, wrote=guard.wrote)
+        if guard.refused and (used := seen.get(claim.lane)) is not None and used.renews:
+            verdicts = asking_for_renewal(verdicts, used)
         go_on = frozenset() if self._stopping else self._jobs
         self._finished.append(Settlement(claim, verdicts, go_on, seen.get(claim.lane)))
         self._settle_bell.ring()
@@ -291,7 +294,10 @@ class Worker:
             self._organs.memory,
             self._organs.clock,
             tuple(map(item_of, claim.deliveries)),
+            guard,
         )
+        if (outdated := erased(run.items)) is not None:
+            return [outdated] * len(run.items)
         structlog.contextvars.bind_contextvars(**_names(claim, channel))
         answers = list(await self._organs.handlers[claim.job_type](run))
         if len(answers) != len(claim.deliveries):

@@ -73,8 +73,11 @@ class GateStore(Protocol):
     async def give_back(self, unused: Sequence[tuple[str, int, int]]) -> None:
         """Count permits no more that were not used: (channel id, day they were counted for, how many)."""
 
-    async def close(self, channel_id: str, closure: Closure) -> None:
-        """Close the gate of a channel, or of one operation, for all processes; an earlier, longer closure stays."""
+    async def close(self, channel_id: str, closure: Closure, token_version: int | None = None) -> None:
+        """Close the gate of a channel, or of one operation, for all processes; an earlier, longer closure stays.
+
+        With a ``token_version`` only while the channel's token is that one.
+        """
 
     async def open(self, channel_id: str, operation: str) -> None:
         """Open what was closed: a call came through."""

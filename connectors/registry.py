@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from pydantic import SecretStr
 
 from connectors import bright_sites
-from connectors.http import Caller, GuardedTransport, HttpLimits, allowed_hosts
+from connectors.http import AllowedHosts, Caller, Endpoint, GuardedTransport, HttpLimits, allowed_hosts
+from domain.authorization import Tokens
 from domain.channels import Channel, ConnectorManifest
-from domain.errors import UnknownName
+from domain.errors import ShopRejected, UnknownName
 from domain.ports import CallGuard, Shop
 
-MANIFESTS: dict[str, ConnectorManifest] = {bright_sites.MANIFEST.platform: bright_sites.MANIFEST}
+
+class State(Protocol):
+    """What a platform's connector remembers of a channel in a process; at least where its calls go."""
+
+    endpoint: Endpoint
+
+
+Refresh = Callable[[Caller, SecretStr], Awaitable[Tokens]]
+"""Gets new tokens for a refresh token, by one call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What a connector is to this room: what it can do, its state of a channel, its shop, and how tokens are renewed
+    where its manifest says that they are.
+    """
+
+    manifest: ConnectorManifest
+    new_state: Callable[[Channel, AllowedHosts], Any]
+    shop: Callable[[Caller, Any], Shop]
+    refresh: Refresh | None = None
+
+
+PLATFORMS: dict[str, Platform] = {
+    bright_sites.MANIFEST.platform: Platform(
+        bright_sites.MANIFEST, bright_sites.new_state, bright_sites.BrightSitesShop
+    ),
+}
+"""Every platform by its name."""
+MANIFESTS: dict[str, ConnectorManifest] = {name: each.manifest for name, each in PLATFORMS.items()}
 """What every platform can do, by its name."""
 
 
@@ -24,7 +55,7 @@ class _Known:
     domain: str
     token: SecretStr
     api_version: str
-    state: bright_sites.ChannelState
+    state: State
 
 
 class Connectors:
@@ -44,10 +75,13 @@ class Connectors:
         Raises:
             UnknownName: code ``unknown_platform``; the sentence lists the platforms there are.
         """
+        return self._platform(platform).manifest
+
+    def _platform(self, platform: str) -> Platform:
         try:
-            return MANIFESTS[platform]
+            return PLATFORMS[platform]
         except KeyError:
-            known = ", ".join(MANIFESTS)
+            known = ", ".join(PLATFORMS)
             raise UnknownName(
                 f"There is no platform {platform!r}. Platforms: {known}.", code="unknown_platform"
             ) from None
@@ -58,18 +92,30 @@ class Connectors:
         Raises:
             UnknownName: as :meth:`manifest`.
         """
-        self.manifest(channel.platform)
-        state = self._state(channel)
-        return bright_sites.BrightSitesShop(Caller(self._transport, state.endpoint, channel, guard), state)
+        platform = self._platform(channel.platform)
+        state = self._state(channel, platform)
+        return platform.shop(Caller(self._transport, state.endpoint, channel, guard), state)
+
+    async def refresh(self, channel: Channel, refresh: SecretStr, guard: CallGuard) -> Tokens:
+        """New tokens for a refresh token. A :class:`domain.ports.Refresher`.
+
+        Raises:
+            ShopError: as the protocol says; code ``not_renewed`` where the platform renews no tokens.
+        """
+        platform = self._platform(channel.platform)
+        if platform.refresh is None:
+            raise ShopRejected(f"{platform.manifest.title} does not renew tokens.", code="not_renewed")
+        state = self._state(channel, platform)
+        return await platform.refresh(Caller(self._transport, state.endpoint, channel, guard), refresh)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._transport.aclose()
 
-    def _state(self, channel: Channel) -> bright_sites.ChannelState:
+    def _state(self, channel: Channel, platform: Platform) -> State:
         known = self._known.get(channel.id)
         settings = (channel.domain, channel.token, channel.settings.api_version)
         if known is None or (known.domain, known.token, known.api_version) != settings:
-            known = _Known(*settings, bright_sites.new_state(channel, self._transport.allowed))
+            known = _Known(*settings, platform.new_state(channel, self._transport.allowed))
             self._known[channel.id] = known
         return known.state

@@ -14,6 +14,7 @@ from domain.mappings import Side
 from domain.moments import iso
 from domain.orders import Order, OrderRecord
 from domain.outcomes import Announcement, Counts, CursorMoved, Done, Effects, FollowUp, Outcome, Skipped
+from domain.privacy import without_person
 from domain.sku_translation import order_to_oms
 
 
@@ -86,10 +87,13 @@ async def _import_one(run: Run) -> Outcome:
 
 
 async def _is_recorded(run: Run, order: Order, seen: datetime, document: Mapping[str, Any]) -> bool:
-    """Whether this very state is recorded: an order may change twice in the second its shop shows."""
+    """Whether this very state is recorded, or was before its personal data were erased: an order may change twice in
+    the second its shop shows.
+    """
     if order.updated_at > seen:
         return False
-    return document == await run.memory.order_document(run.channel.id, order.external_order_id)
+    recorded = await run.memory.order_document(run.channel.id, order.external_order_id)
+    return recorded in (document, without_person(document))
 
 
 def _unchanged(order_id: str, seen: datetime, *, read: int) -> Skipped:

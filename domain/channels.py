@@ -42,8 +42,9 @@ class ChannelSettings(BaseModel):
 
     ``calls_per_second`` and ``burst`` limit outbound calls over all processes together. ``calls_per_day`` and
     ``calls_per_month`` (calendar windows in ``timezone``) are the API-call budget, ``calls_warn_at`` its warning levels
-    as used shares (:class:`domain.budget.Budget`). ``pii_retention_days`` is the *PII retention threshold*, ``None``
-    keeps; ``initial_order_status`` is what the OMS is told of an order that is new, ``None`` for the shop's own;
+    as used shares (:class:`domain.budget.Budget`). ``pii_retention_days`` is how long personal data of an order stay
+    (sales channels, section 7), ``None`` keeps; ``initial_order_status`` is what the OMS is told of an order that is
+    new, ``None`` for the shop's own;
     ``stock_warehouses`` are those whose stock the channel sells, none for all. ``unmapped_sku`` says what becomes of a
     channel's SKU that has no mapping and is not in the account's catalogue: its order waits for a mapping, or it counts
     as the same in the OMS.
@@ -64,7 +65,7 @@ class ChannelSettings(BaseModel):
     burst: int = Field(default=20, ge=1, le=10_000)
     import_overlap_seconds: int = Field(default=300, ge=0)
     automation: Literal["recurring", "webhook"] = "recurring"
-    pii_retention_days: int | None = Field(default=None, ge=1, le=36_500)
+    pii_retention_days: int | None = Field(default=None, ge=0, le=36_500)
     initial_order_status: OrderStatus | None = None
     units_length: str = "in"
     units_weight: str = "lb"
@@ -127,7 +128,7 @@ class AccountSettings(BaseModel):
     master_product_source: str = OMS
     default_warehouse: str | None = Field(default=None, min_length=1, max_length=100)
     default_carrier: str | None = Field(default=None, min_length=1, max_length=100)
-    pii_retention_days: int | None = Field(default=None, ge=1, le=36_500)
+    pii_retention_days: int | None = Field(default=None, ge=0, le=36_500)
 
     @field_validator("timezone")
     @classmethod
@@ -163,6 +164,8 @@ class Channel:
     ``mapped_at`` is when its mappings were changed last, 0 for never; ``sku_mapped`` whether it ever had SKU mappings.
     ``catalogued`` is whether its account has a catalogue (see docs/decisions/011).
     ``manual_logging`` are the jobs whose API calls are kept, each with the instant at which that ends.
+    ``token_version`` grows with each new token. ``renews`` says that its token is renewed by *Authorization Refresh*;
+    ``held`` that this is set to None, so that no call may be made (sales channels, section 3).
     """
 
     id: str
@@ -181,6 +184,9 @@ class Channel:
     sku_mapped: bool = False
     catalogued: bool = False
     manual_logging: tuple[tuple[str, datetime], ...] = ()
+    token_version: int = 0
+    renews: bool = False
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +196,7 @@ class Account:
     ``enabled`` tells how it stood when it was read; ``disable_at`` is the set time at which it stops, or stopped.
     ``product_source`` is its *Master Product Source*, a channel by its id (:mod:`domain.product_source`).
     ``catalogued`` is whether the OMS told of any product.
+    ``pii_retention_days`` counts where a channel has none, and for orders that come from no channel; ``None`` keeps.
     """
 
     id: str
@@ -201,6 +208,7 @@ class Account:
     disable_at: datetime | None = None
     product_source: str = OMS
     catalogued: bool = False
+    pii_retention_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

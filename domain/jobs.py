@@ -21,17 +21,18 @@ class JobType:
 
     ``lane`` is the kind of line its deliveries stand in; ``subject`` names the lane: all jobs of one order
     share the lane of that order, all of one product share the lane of that product, all stock of a channel shares one
-    bulk lane.
+    bulk lane. Without ``calls`` it never calls the shop, and so runs on a channel that may make no call, too.
     """
 
     name: str
     title: str
     listens: tuple[str, ...]
-    direction: Literal["channel to OMS", "OMS to channel"]
+    direction: Literal["channel to OMS", "OMS to channel", "-"]
     lane: LaneKind
-    subject: Literal["order", "stock", "product"]
+    subject: Literal["order", "stock", "product", "channel"]
     effect: Effect
     scheduled: bool = True
+    calls: bool = True
 
     @property
     def tick(self) -> str:
@@ -69,6 +70,14 @@ JOB_TYPES: dict[str, JobType] = {
         JobType(
             "product_export", "Export products", ("product.changed",),
             "OMS to channel", LaneKind.FIFO, "product", "referenced",
+        ),
+        JobType(
+            "authorization_refresh", "Refresh authorization", (),
+            "-", LaneKind.FIFO, "channel", "read",
+        ),
+        JobType(
+            "pii_redaction", "Erase personal data", (),
+            "-", LaneKind.FIFO, "channel", "read", calls=False,
         ),
     )
 }  # fmt: skip

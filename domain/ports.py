@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from pydantic import SecretStr
+
+from domain.authorization import Tokens
 from domain.channels import Channel
 from domain.errors import ShopError
 from domain.orders import Order, OrderSummary
@@ -131,6 +134,18 @@ class Shop(Protocol):
 
     async def check(self) -> ConnectionCheck:
         """Whether shop and token work, without changing anything."""
+
+
+class Refresher(Protocol):
+    """Gets new tokens where a platform gives them."""
+
+    async def refresh(self, channel: Channel, refresh: SecretStr, guard: CallGuard) -> Tokens:
+        """Give a refresh token for new tokens. Not safe to repeat: a platform may take each refresh token once.
+
+        Raises:
+            ShopUnauthorized: the platform no longer takes the refresh token; only a person can help.
+            ShopError: another of its kinds, as for any call.
+        """
 
 
 class ShopOpener(Protocol):

@@ -76,7 +76,7 @@ _FIELDS = (
     SettingField(
         "pii_retention_days", "PII retention threshold", Group.PRIVACY, "", "whole",
         "Days after which personal data of an order is erased, counted from shipped or cancelled; empty keeps it.",
-        least=1, most=36_500, empty=True,
+        least=0, most=36_500, empty=True,
     ),
     SettingField(
         "api_version", "API version", _ADVANCED, _CALLS, "choice", "The version of the shop's API that is spoken.",

@@ -44,6 +44,10 @@ class Effective:
     inherited: Any
 
 
+Resolved = dict[str, Effective]
+_RETENTION, _REDACTION = "pii_retention_days", PERIOD + "pii_redaction"
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What somebody wants changed: values to put, names to clear so that the default holds again.
@@ -90,7 +94,7 @@ def ensure_version(expected: int | None, found: int, of: str) -> None:
 
 @cache
 def built_in() -> dict[str, Any]:
-    """What holds where nobody set anything; no job runs by itself."""
+    """What holds where nobody set anything, periods last; no job runs by itself."""
     jobs = {PERIOD + job.name: NEVER.text for job in JOB_TYPES.values() if job.scheduled}
     return {**flattened(ChannelSettings()), **jobs}
 
@@ -140,14 +144,17 @@ def _beside(values: Values) -> Values:
     return {name: value for name, value in built_in().items() if name not in values and not name.startswith(PERIOD)}
 
 
-def resolve(own: Values, defaults: Values, fields: Fields | None = None) -> dict[str, Effective]:
+def resolve(own: Values, defaults: Values, fields: Fields | None = None, *, night: str | None = None) -> Resolved:
     """Each setting's value that counts, by name, periods included.
 
     ``fields`` are what the channel's platform offers, ``None`` for everything: a default that it does not offer
-    does not hold.
+    does not hold. ``night`` is the period at which personal data are erased where nobody put another and a threshold
+    counts.
     """
-    made = {}
-    for name, plain in built_in().items():
+    made: Resolved = {}
+    for name, usual in built_in().items():
+        nightly = name == _REDACTION and made[_RETENTION].value is not None
+        plain = night if nightly and night is not None else usual
         holds = name in defaults and _holds(name, defaults[name], fields)
         inherited = defaults[name] if holds else plain
         origin = Origin.CHANNEL if name in own else Origin.ACCOUNT if holds else Origin.BUILT_IN

@@ -266,7 +266,8 @@ class Directory:
         return row, account, self._channel(account, row[_OWN:])
 
     def _channel(self, account: Account, row: _Row) -> Channel:
-        channel_id, code, name, platform, domain, sealed, enabled, settings, mapped_at, sku_mapped, logged = row
+        channel_id, code, name, platform, domain, sealed, enabled, settings, mapped_at, *rest = row
+        sku_mapped, logged, version, renews, held = rest
         token, fault = self._token(sealed, channel_id, domain)
         return Channel(
             id=channel_id,
@@ -285,6 +286,9 @@ class Directory:
             sku_mapped=bool(sku_mapped),
             catalogued=account.catalogued,
             manual_logging=_logged_jobs(logged) if logged else (),
+            token_version=version,
+            renews=bool(renews),
+            held=bool(held),
         )
 
     def _token(self, sealed: str, channel_id: str, domain: str) -> tuple[SecretStr, str]:
@@ -300,6 +304,8 @@ def _logged_jobs(stored: str) -> tuple[tuple[str, datetime], ...]:
 
 
 def _account(row: _Row) -> Account:
-    account_id, organization_id, code, name, timezone, enabled, disable_at, source, catalogued = row[:_OWN]
+    account_id, organization_id, code, name, timezone, enabled, disable_at, source, catalogued, days = row[:_OWN]
     stops = from_micros(disable_at) if disable_at is not None else None
-    return Account(account_id, organization_id, code, name, timezone, bool(enabled), stops, source, bool(catalogued))
+    return Account(
+        account_id, organization_id, code, name, timezone, bool(enabled), stops, source, bool(catalogued), days
+    )

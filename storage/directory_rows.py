@@ -12,12 +12,14 @@ from storage.tables import accounts, channels
 ACCOUNT_COLUMNS = (
     accounts.c.id, accounts.c.organization_id, accounts.c.code, accounts.c.name, accounts.c.timezone,
     accounts.c.enabled, accounts.c.disable_at, accounts.c.product_source, accounts.c.catalogued,
+    accounts.c.pii_retention_days,
 )  # fmt: skip
 CHANNEL_COLUMNS = (
     channels.c.id, channels.c.code, channels.c.name, channels.c.platform, channels.c.domain, channels.c.token,
     channels.c.enabled, cast(channels.c.settings, Text), channels.c.mapped_at,
     channels.c.sku_mapped,
     channels.c.manual_logging,
+    channels.c.token_version, channels.c.renews, channels.c.held,
 )  # fmt: skip
 """Those that stand after :data:`ACCOUNT_COLUMNS` in each row."""
 _LIVES = channels.c.deleted_at.is_(None)

@@ -17,8 +17,8 @@ from domain.budget import Budget, reserve, stand
 from domain.budget_tally import Tally
 from domain.moments import Clock, to_micros, utc_now
 from storage.database import Database
-from storage.sql import upsert
-from storage.tables import gates
+from storage.sql import locking, upsert
+from storage.tables import channels, gates
 from storage.tally_rows import give_back, tally_of, tell, turn, values_of
 
 _own, _closed = gates.alias("own"), gates.alias("closed")
@@ -52,11 +52,13 @@ class SqlGateStore:
 
         await self._database.awrite(work)
 
-    async def close(self, channel_id: str, closure: Closure) -> None:
+    async def close(self, channel_id: str, closure: Closure, token_version: int | None = None) -> None:
         """Close the gate for all processes; an earlier, longer closure stays."""
         until = to_micros(self._clock()) + int(closure.seconds * 1e6)
 
         def work(connection: Connection) -> None:
+            if token_version is not None and _token_version(connection, channel_id) not in (None, token_version):
+                return
             statement = upsert(connection, gates).values(
                 channel_id=channel_id,
                 operation=closure.operation,
@@ -87,6 +89,12 @@ class SqlGateStore:
             connection.execute(statement)
 
         await self._database.awrite(work)
+
+
+def _token_version(connection: Connection, channel_id: str) -> int | None:
+    query = select(channels.c.token_version).where(channels.c.id == channel_id)
+    found: int | None = connection.scalar(locking(connection, query))
+    return found
 
 
 def _rows(connection: Connection, channel_id: str, now: int) -> Select[Any]:

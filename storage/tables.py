@@ -51,6 +51,7 @@ accounts = Table(
     Column("disable_at", Micros),
     Column("product_source", key_text(36), nullable=False, server_default=text("'oms'")),
     Column("catalogued", Boolean, nullable=False, server_default=text("false")),
+    Column("pii_retention_days", Integer),
 )
 
 api_keys = Table(
@@ -83,6 +84,9 @@ channels = Table(
     Column("deleted_at", Micros),
     Column("sku_mapped", Boolean, nullable=False, server_default=text("false")),
     Column("manual_logging", Text, nullable=False, server_default=text("''")),
+    Column("token_version", BigInteger, nullable=False, server_default=text("0")),
+    Column("renews", Boolean, nullable=False, server_default=text("false")),
+    Column("held", Boolean, nullable=False, server_default=text("false")),
     UniqueConstraint("account_id", "code"),
     Index(
         "ix_channels_living",
@@ -281,11 +285,19 @@ outbox = Table(
     Column("created_at", Micros, nullable=False),
     Column("sent_at", Micros),
     Column("failure", Text),
+    Column("order_key", key_text(100)),
     Index(
         "ix_outbox_unsent",
         "seq",
         sqlite_where=text("sent_at IS NULL"),
         postgresql_where=text("sent_at IS NULL"),
+    ),
+    Index(
+        "ix_outbox_order",
+        "account_id",
+        "order_key",
+        sqlite_where=text("order_key IS NOT NULL"),
+        postgresql_where=text("order_key IS NOT NULL"),
     ),
     sqlite_autoincrement=True,
 )
@@ -320,7 +332,17 @@ orders = Table(
     Column("status", String(20), nullable=False),
     Column("document", JSON, nullable=False),
     Column("recorded_at", Micros, nullable=False),
+    Column("created_at", Micros),
+    Column("closed_at", Micros),
+    Column("erased_at", Micros),
     Index("ix_orders_external", "account_id", "external_order_id"),
+    Index(
+        "ix_orders_personal",
+        "channel_id",
+        "created_at",
+        sqlite_where=text("erased_at IS NULL"),
+        postgresql_where=text("erased_at IS NULL"),
+    ),
 )
 
 shipments = Table(

@@ -34,7 +34,7 @@ from broker.transports.memory import InMemoryTransport
 from broker.transports.seam import Transport
 from connectors.http import HttpLimits
 from connectors.registry import MANIFESTS, Connectors
-from consumers import HANDLERS
+from consumers import HANDLERS, all_handlers
 from domain.access import Actor
 from domain.channels import ChannelSettings
 from domain.envelope import Envelope
@@ -46,6 +46,8 @@ from domain.settings import Changes
 from domain.synclog import Trigger
 from storage.calls import SqlCalls
 from storage.captures import SqlCaptures
+from storage.care.renewals import SqlRenewals
+from storage.care.sql_care import SqlCare
 from storage.database import Database
 from storage.desk import SqlDesk
 from storage.directory import Directory
@@ -53,6 +55,7 @@ from storage.gate_store import SqlGateStore
 from storage.ledger.memory import SqlMemory
 from storage.mappings.sql_mappings import SqlMappings
 from storage.people import SqlPeople
+from storage.privacy import SqlEraser
 from storage.schema import upgrade
 from storage.vault import Vault
 from tests.moody import PATIENCE, HandClock, MoodyLedger, until
@@ -89,6 +92,8 @@ class SmallHouse:
         self.mappings = SqlMappings(self.database, self.directory, clock)
         self.desk = SqlDesk(self.database, self.directory, vault, lambda name: MANIFESTS[name].version, clock)
         self.captures = SqlCaptures(self.database, self.directory, clock)
+        self.care = SqlCare(self.database, self.directory, vault, clock)
+        self.renewals = SqlRenewals(self.database, self.directory, vault, clock)
         self.transport = transport or InMemoryTransport()
         self.meters, self.bell = Meters(), Bell()
         trusted = domain if ":" in domain else "127.0.0.1:1"
@@ -98,7 +103,7 @@ class SmallHouse:
             Parts(
                 self.ledger, self.desk, self.mappings, SqlPeople(self.database, clock), self.transport,
                 self.connectors.manifest, self.connectors.open, self.meters, self.bell,
-                SqlCalls(self.database, self.directory, clock), self.captures, frozenset({trusted}),
+                SqlCalls(self.database, self.directory, clock), self.captures, self.care, frozenset({trusted}),
             )
         )  # fmt: skip
         self.channel_id = ""
@@ -217,8 +222,9 @@ class SmallHouse:
     def organs(self, handlers: Mapping[str, Handler] | None = None) -> Organs:
         """What a worker of this house works with; the real consumers unless told otherwise."""
         return Organs(
-            self.ledger, self.memory, self.gates, self.connectors.open, handlers or HANDLERS, self.meters,
-            self.clock, self.bell, self.captures,
+            self.ledger, self.memory, self.gates, self.connectors.open,
+            handlers or all_handlers(SqlEraser(self.database, self.clock), self.renewals, self.connectors),
+            self.meters, self.clock, self.bell, self.captures,
         )  # fmt: skip
 
     @asynccontextmanager

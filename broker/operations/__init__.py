@@ -2,6 +2,7 @@
 
 from broker.operations.calls import BudgetUse, CallCount, Calls
 from broker.operations.captures import CaptureFilter, CaptureRow, Captures, LoggedJob
+from broker.operations.care import Care, ChannelRetention, HookRow, Received, Retention
 from broker.operations.channel_life import ChannelEdit, Credentials
 from broker.operations.desk import Desk
 from broker.operations.keys import KeyRing
@@ -39,13 +40,16 @@ __all__ = [
     "CaptureFilter",
     "CaptureRow",
     "Captures",
+    "Care",
     "ChainReport",
     "ChannelEdit",
+    "ChannelRetention",
     "ChannelRow",
     "Credentials",
     "DeliveryRow",
     "Desk",
     "Finding",
+    "HookRow",
     "Imported",
     "KeyHolder",
     "KeyRing",
@@ -64,8 +68,10 @@ __all__ = [
     "NewUser",
     "Operations",
     "People",
+    "Received",
     "RejectedRow",
     "Released",
+    "Retention",
     "ScheduleRow",
     "Session",
     "SettingRow",

@@ -90,15 +90,15 @@ class ChannelLife:
         if domain is not None and domain != row.domain:
             await allowed(self._desk, by, Action.EDIT_SHOP_DOMAIN, account)
         given = Credentials(row.platform, domain or row.domain, token, row.settings.api_version)
-        return await self._try(account, given)
+        return await self._try(account, given, held=row.held)
 
-    async def _try(self, account: str, given: Credentials) -> ConnectionCheck:
+    async def _try(self, account: str, given: Credentials, *, held: bool = False) -> ConnectionCheck:
         domain = self._connectable(given.platform, given.domain, given.token)
         settings = ChannelSettings(api_version=given.api_version) if given.api_version else ChannelSettings()
         return await self._check(
             Channel(
                 id=_TESTED, account_id="", account=account, code=_TESTED, name="", platform=given.platform,
-                domain=domain, token=SecretStr(given.token.strip()), enabled=True, settings=settings,
+                domain=domain, token=SecretStr(given.token.strip()), enabled=True, settings=settings, held=held,
             )
         )  # fmt: skip
 

@@ -9,10 +9,12 @@ from datetime import timedelta
 
 from broker.bell import Bell
 from broker.guard import CheckGuard
+from broker.handling import HELD
 from broker.ledger import Admission, Incoming, Ledger
 from broker.meters import Meters
 from broker.operations.calls import Calls
 from broker.operations.captures import Captures
+from broker.operations.care import Care, Received
 from broker.operations.channel_life import ChannelLife, connectable
 from broker.operations.desk import Desk
 from broker.operations.keys import KeyRing
@@ -24,6 +26,7 @@ from broker.operations.staff import Staff
 from broker.operations.values import ChannelRow, Finding, LogFilter, LogRow, NewChannel, ScheduleRow
 from broker.operations.warehouses import WarehouseSurface
 from broker.transports.seam import Transport
+from domain.access import Actor
 from domain.channels import Channel, ConnectorManifest
 from domain.envelope import Envelope, parse
 from domain.errors import InputError, MalformedEvent, TowpathError, UnknownName
@@ -34,6 +37,7 @@ from domain.mappings import MappingKind
 from domain.moments import utc_now
 from domain.periods import Period
 from domain.ports import ConnectionCheck, ShopOpener
+from domain.settings import Changes
 from domain.synclog import Trigger
 
 FOLLOW_SECONDS = 0.5
@@ -61,6 +65,7 @@ class Parts:
     bell: Bell
     calls: Calls
     captures: Captures
+    care: Care
     trusted: frozenset[str] = frozenset()
     platforms: tuple[ConnectorManifest, ...] = ()
 
@@ -68,8 +73,9 @@ class Parts:
 class Operations:
     """The operator surface. Lookups and simple changes are on :attr:`desk` and :attr:`mappings`, what is asked about
     people on :attr:`people`, who is signed in on :attr:`sessions`, keys on :attr:`keys`, settings on :attr:`settings`,
-    warehouses on :attr:`warehouses`, making, testing, editing and deleting channels on :attr:`life`; what has rules of
-    its own is here; API calls are on :attr:`calls` and :attr:`captures`.
+    warehouses on :attr:`warehouses`, making, testing, editing and deleting channels on :attr:`life`, hooks and
+    authorizations on :attr:`care`; what has rules of its own is here; API calls are on :attr:`calls` and
+    :attr:`captures`.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -78,6 +84,7 @@ class Operations:
         self.mappings = parts.mappings
         self.calls = parts.calls
         self.captures = parts.captures
+        self.care = parts.care
         self.people = Staff(parts.people, parts.desk)
         self.settings = SettingsSurface(parts.desk, parts.manifest_of, parts.bell)
         self.warehouses = WarehouseSurface(parts.desk)
@@ -116,7 +123,8 @@ class Operations:
                 f"{new.settings.api_version}.",
                 code="unknown_api_version",
             )
-        return await self.desk.create_channel(new, fields=manifest.fields, actor=actor)
+        renews = manifest.token == "refreshing"  # noqa: S105 - a kind of token, not one
+        return await self.desk.create_channel(replace(new, renews=renews), fields=manifest.fields, actor=actor)
 
     async def check_channel(self, account: str, channel: str) -> ConnectionCheck:
         """*Test connection*: ask the shop whether domain and token work and whether the token may write, changing
@@ -135,7 +143,9 @@ class Operations:
         return connectable(self._parts.manifest_of(platform), domain, token, self._parts.trusted)
 
     async def _check(self, channel: Channel) -> ConnectionCheck:
-        """Ask the shop; the calls count for the channel."""
+        """Ask the shop; the calls count for the channel. Of one that is held nothing is asked."""
+        if channel.held:
+            return ConnectionCheck(False, False, HELD)
         guard = CheckGuard(self.calls.note)
         try:
             return await self._parts.shops(channel, guard).check()
@@ -147,6 +157,41 @@ class Operations:
             if row.code == channel:
                 return row
         raise UnknownName(f"Account {account!r} has no channel {channel!r}.", code="unknown_channel")
+
+    async def make_hook(self, account: str, channel: str, *, actor: str) -> str:
+        """A new secret for the channel's hook; its path is ``/hooks/{channel}/{secret}``. Shown this once.
+
+        Raises:
+            UnknownName: no such account or channel.
+            InputError: its platform posts nothing.
+        """
+        manifest = self._parts.manifest_of((await self._channel_row(account, channel)).platform)
+        if not manifest.webhooks:
+            raise InputError(f"{manifest.title} posts nothing to a hook.", code="hook_not_offered")
+        return await self.care.make_hook(account, channel, actor=actor)
+
+    async def receive(self, channel: str, secret: str, order_id: str | None) -> Received | None:
+        """Take a post to a hook: see :meth:`Care.receive`."""
+        received = await self.care.receive(channel, secret, order_id)
+        self._parts.bell.ring()
+        return received
+
+    async def set_retention(self, by: Actor, account: str, days: int | None, *, channel: str | None = None) -> None:
+        """Set after how many days personal data are erased, of a channel or an account; the setting of that name.
+
+        ``None`` keeps them; for a channel it lets the account's value count.
+
+        Raises:
+            NotAllowed: ``by`` may not change the settings of the account.
+            UnknownName: no such account or channel, or ``by`` must not learn that there is.
+            InputError: no such number of days can be.
+        """
+        name = "pii_retention_days"
+        changes = Changes({name: days}) if days is not None else Changes(clear=frozenset({name}))
+        if channel is None:
+            await self.settings.change_account(by, account, changes)
+        else:
+            await self.settings.change_channel(by, account, channel, changes)
 
     async def ensure_mapping(self, account: str, channel: str, kind: MappingKind) -> None:
         """Check that the platform of a channel has mappings of a kind.

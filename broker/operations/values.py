@@ -141,7 +141,9 @@ class RejectedRow:
 
 @dataclass(frozen=True, slots=True)
 class ChannelRow:
-    """A channel in the list: what waits, what failed, what it called today, until when its gate is closed."""
+    """A channel in the list: what waits, what failed, what it called today, until when its gate is closed. One that is
+    ``held`` makes no call until *Authorization Refresh* has a period.
+    """
 
     id: str
     account: str
@@ -158,6 +160,7 @@ class ChannelRow:
     failing: int
     calls_today: int
     settings: ChannelSettings
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +185,10 @@ class ScheduleRow:
 
 @dataclass(frozen=True, slots=True)
 class NewChannel:
-    """What creating a channel takes (sales channels, section 2), plus where it belongs and how it starts."""
+    """What creating a channel takes (sales channels, section 2), plus where it belongs and how it starts.
+
+    One whose token ``renews`` makes no call until a period for that is set.
+    """
 
     account: str
     code: str
@@ -191,6 +197,7 @@ class NewChannel:
     domain: str
     token: str
     settings: ChannelSettings = field(default_factory=ChannelSettings)
+    renews: bool = False
 
 
 @dataclass(frozen=True, slots=True)

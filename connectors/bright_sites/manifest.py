@@ -19,6 +19,7 @@ _JOBS = {
     "inventory_import": _FROM_AN_HOUR,
     "product_import": _FROM_AN_HOUR,
     "product_export": _FROM_AN_HOUR,
+    "pii_redaction": (NEVER, DAILY),
 }
 _VERSIONS = ("2.7.0", "2.6.1")
 

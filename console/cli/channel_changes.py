@@ -1,8 +1,9 @@
-"""``towpath channels create|enable|disable|token``: changes to channels."""
+"""``towpath channels create|enable|disable|token|authorize``: changes to channels."""
 
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,7 +25,7 @@ StdinOption = Annotated[bool, typer.Option("--token-stdin", help="Read the token
 
 def add(group: typer.Typer) -> None:
     """Put the commands into the group of channels."""
-    for command in (create, enable, disable, token):
+    for command in (create, enable, disable, token, authorize):
         group.command(command.__name__)(command)
 
 
@@ -85,6 +86,36 @@ def token(
 
     change(context, work)
     tell(f"Channel {where} has a new token; what waited goes on. Test it: towpath channels check {where}")
+
+
+def authorize(
+    context: typer.Context,
+    where: PlaceArgument,
+    expires_in: Annotated[
+        int | None, typer.Option("--expires-in", min=60, metavar="SECONDS", help="How long the access token lives.")
+    ] = None,
+) -> None:
+    """Enter tokens of a platform that renews them: on standard input the access token, then the refresh token, each
+    on a line.
+    """
+    account, channel = place(where)
+    access, refresh = sys.stdin.readline().strip(), sys.stdin.readline().strip()
+    if not access or not refresh:
+        raise typer.BadParameter("two lines are needed: the access token, then the refresh token", param_hint="stdin")
+
+    async def work(operations: Operations) -> None:
+        from pydantic import SecretStr  # noqa: PLC0415 - loaded only where tokens are entered
+
+        from domain.authorization import Tokens  # noqa: PLC0415 - same
+        from domain.moments import utc_now  # noqa: PLC0415 - same
+
+        expires_at = utc_now() + timedelta(seconds=expires_in) if expires_in is not None else None
+        tokens = Tokens(SecretStr(access), SecretStr(refresh), expires_at)
+        await operations.care.authorize(account, channel, tokens, actor=actor_name())
+
+    change(context, work)
+    tell(f"Channel {where} is authorized; what waited goes on. It renews itself while its period is not none:")
+    tell(f"towpath jobs period {where} authorization_refresh 30m")
 
 
 def token_of(given: str | None, *, from_stdin: bool) -> str:

@@ -16,10 +16,12 @@ from producers.http import (
     auditing,
     calls,
     captures,
+    care,
     channel_life,
     events,
     feed,
     health,
+    hook,
     jobs,
     lookups,
     mapping,
@@ -41,6 +43,8 @@ _TAGS = [
     {"name": "read", "description": "Look things up."},
     {"name": "operate", "description": "Act on messages and deliveries."},
     {"name": "mappings", "description": "Which codes stand for which, and what is missing."},
+    {"name": "care", "description": "How long personal data stay, and hooks."},
+    {"name": "hooks", "description": "Where a shop posts that an order is new or changed."},
     {"name": "channels", "description": "Make, test, edit and delete channels; the warehouses of the account."},
     {"name": "settings", "description": "What can be set, what is set, and who changed it."},
     {"name": "session", "description": "Sign in and out."},
@@ -67,7 +71,20 @@ def create_app(operations: Operations, limits: HttpLimits | None = None) -> Fast
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.door = door
-    for module in (events, lookups, calls, captures, feed, acting, jobs, mapping, channel_life, settings, auditing):
+    for module in (
+        events,
+        lookups,
+        calls,
+        captures,
+        feed,
+        acting,
+        jobs,
+        mapping,
+        channel_life,
+        settings,
+        care,
+        auditing,
+    ):
         add_routes(app, module.router)
     for router in (
         api_keys.router,
@@ -75,6 +92,7 @@ def create_app(operations: Operations, limits: HttpLimits | None = None) -> Fast
         users.router,
         auditing.of_organization,
         organizations.router,
+        hook.router,
         health.router,
     ):
         app.include_router(router)

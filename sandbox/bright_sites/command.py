@@ -92,6 +92,7 @@ _NUMBERS = {
 }
 _TEXTS = {
     "name": "name of the store",
+    "push_url": "where placed orders are posted, as the Push Orders add-on does",
     "sku_separator": "between SKU and sub-SKUs",
     "read_write_token": "token that may write",
     "read_only_token": "token that may read",

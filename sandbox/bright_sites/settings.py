@@ -22,6 +22,7 @@ LIVE_SETTINGS = frozenset(
         "latency_ms",
         "gift_certificate_share",
         "guest_share",
+        "push_url",
     }
 )
 """Settings that may change while the shop is open; the others need a reset."""
@@ -34,7 +35,8 @@ class ShopSettings:
     `products` are those whose stock the shop keeps; `supplier_managed` products and, when
     `gift_certificate_share` is above 0, one gift certificate product come on top.
     `rows` caps the number of stock rows over the whole catalogue (None: one per variant).
-    `latency_ms` is added to every API call. Shares are between 0 and 1.
+    `latency_ms` is added to every API call. Shares are between 0 and 1. Placed orders are posted to `push_url`, if
+    one is set.
     Raises ValueError, with the name of the setting, for a value out of range.
     """
 
@@ -63,6 +65,7 @@ class ShopSettings:
     latency_ms: float = 0.0
     gift_certificate_share: float = 0.02
     guest_share: float = 0.25
+    push_url: str = ""
     read_write_token: str = "sandbox-read-write"
     read_only_token: str = "sandbox-read-only"
 
@@ -70,6 +73,8 @@ class ShopSettings:
         """Refuse values that no shop could have."""
         if self.error_shape not in ERROR_SHAPES:
             raise ValueError(f"error_shape must be one of {', '.join(ERROR_SHAPES)}, not {self.error_shape!r}")
+        if self.push_url and not self.push_url.startswith(("http://", "https://")):
+            raise ValueError("push_url must begin with http:// or https://")
         for name in ("products", "supplier_managed", "one_source", "initial_stock", "latency_ms"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative")

@@ -15,6 +15,7 @@ from sandbox.bright_sites.faults import Faults
 from sandbox.bright_sites.ledger import CallRecord, Ledger
 from sandbox.bright_sites.memory import Clock, Memory
 from sandbox.bright_sites.order_documents import order_document
+from sandbox.bright_sites.push import push_orders
 from sandbox.bright_sites.routes import Found, Router
 from sandbox.bright_sites.settings import ShopSettings
 from sandbox.bright_sites.tokens import READ, READ_WRITE, Token, Tokens
@@ -64,7 +65,20 @@ class Shop:
     def buy(self, count: int = 1, wish: Wish | None = None) -> list[int]:
         """Let `count` buyers order; answers the order ids. LookupError or SoldOutError as Buyers.buy."""
         with self.lock:
-            return [self._buyers.buy(wish or Wish()).id for _ in range(count)]
+            placed = [self._buyers.buy(wish or Wish()).id for _ in range(count)]
+        if self.settings.push_url:
+            self.push(placed)
+        return placed
+
+    def push(self, order_ids: Sequence[int]) -> None:
+        """Post orders to `push_url`, as the *Push Orders* add-on does by itself when they are placed, or somebody at
+        the shop by hand. Returns at once; LookupError when one is unknown.
+        """
+        push_orders(self.settings.push_url, [self.order(each) for each in order_ids], self._pushed)
+
+    def _pushed(self, document: Json, status: int | str) -> None:
+        with self.lock:
+            self.ledger.effect("order_pushed", None, document["order_id"], None, {"status": status})
 
     def order(self, order_id: int) -> Json:
         """The full order in the newest version's form; LookupError when unknown."""

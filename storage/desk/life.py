@@ -8,8 +8,8 @@ from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from domain.errors import InputError
-from storage.desk.setup import place_of_token
-from storage.ledger.outward import unlock
+from storage.channel_tables import authorizations, hooks
+from storage.desk.setup import take_token
 from storage.people.audit import Change, append
 from storage.settings.own import By
 from storage.settings.scene import Scene, scene_of
@@ -37,16 +37,17 @@ def move(connection: Connection, vault: Vault, where: tuple[str, str], domain: s
     scene = scene_of(connection, where, change=True)
     made = scene.channel.id
     ensure_free(connection, domain, but=made)
-    sealed = vault.seal(token, place_of_token(made, domain))
     try:
-        connection.execute(update(channels).where(channels.c.id == made).values(domain=domain, token=sealed))
+        connection.execute(update(channels).where(channels.c.id == made).values(domain=domain))
     except IntegrityError:
         raise domain_taken(domain) from None
+    take_token(connection, vault, (made, domain), token, by.now)
+    # A refresh token is bound to the shop it was given for.
+    connection.execute(delete(authorizations).where(authorizations.c.channel_id == made))
     # What was found out about the old shop says nothing of the new one.
     connection.execute(
         update(gates).where(gates.c.channel_id == made).values(closed_until=0, cause="", strikes=0, sentence="")
     )
-    unlock(connection, made, "unauthorized", by.now)
     detail = {"domain": {"before": scene.channel.domain, "after": domain}, "token": "changed"}
     _tell(connection, scene, by, "channel.changed", detail)
 
@@ -54,8 +55,8 @@ def move(connection: Connection, vault: Vault, where: tuple[str, str], domain: s
 def remove(connection: Connection, where: tuple[str, str], by: By) -> int:
     """Delete a channel: its jobs stop, what waits is closed, its domain is free; how many deliveries were closed.
 
-    What runs right now ends by itself, and is known to nobody afterwards. Its token is erased. Its code is not given
-    again: its messages and log stay under it.
+    What runs right now ends by itself, and is known to nobody afterwards. Its tokens and its hook are erased. Its code
+    is not given again: its messages and log stay under it.
 
     Raises:
         UnknownName: no such channel.
@@ -71,7 +72,8 @@ def remove(connection: Connection, where: tuple[str, str], by: By) -> int:
     gone = {"deleted_at": by.now, "enabled": False, "token": ""}
     connection.execute(update(channels).where(channels.c.id == made).values(**gone))
     connection.execute(update(schedules).where(schedules.c.channel_id == made).values(next_due=None))
-    connection.execute(delete(gates).where(gates.c.channel_id == made))
+    for table in (gates, hooks, authorizations):
+        connection.execute(delete(table).where(table.c.channel_id == made))
     closed = _close_what_waits(connection, made, by.now)
     detail = {"domain": scene.channel.domain, "deliveries_closed": closed}
     _tell(connection, scene, by, "channel.deleted", detail)

@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, or_, select
 
 from broker.breaker import WHOLE, Closure
+from broker.gates import UNAUTHORIZED
+from broker.handling import HELD
 from broker.operations.values import ChannelRow, ScheduleRow, Statistics
 from domain.budget import next_pass
 from domain.channels import Channel
@@ -79,6 +81,7 @@ def channel_rows(
                 failing=failing[channel.id],
                 calls_today=called.get(channel.id, 0),
                 settings=channel.settings,
+                held=channel.held,
             )
         )
     return rows
@@ -105,6 +108,8 @@ def _channel_state(channel: Channel, closed: Sequence[Row[Any]], now: int) -> tu
         return "disabled", "Disabled by an operator; its work waits."
     if channel.fault:
         return "broken", channel.fault
+    if channel.held:
+        return "disconnected", HELD
     if not closed:
         return "connected", ""
     closures = [
@@ -113,6 +118,8 @@ def _channel_state(channel: Channel, closed: Sequence[Row[Any]], now: int) -> tu
     whole = closures[0] if closures[0].operation == WHOLE else None
     told = [whole] if whole else closures
     reason = " ".join(f"{each.words} Next try in {each.seconds:.0f} s." for each in told)
+    if whole and whole.cause == UNAUTHORIZED and channel.renews:
+        return "disconnected", reason
     return (whole.cause or "closed") if whole else "partly_down", reason
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select, update
 
+from storage.care.authorization import place_of_refresh
+from storage.channel_tables import authorizations
 from storage.desk.setup import place_of_token
 from storage.sql import locking
 from storage.tables import channels
@@ -22,4 +24,16 @@ def rotate(connection: Connection, vault: Vault) -> int:
         place = place_of_token(row.id, row.domain)
         sealed = vault.seal(vault.open(row.token, place), place)
         connection.execute(update(channels).where(channels.c.id == row.id).values(token=sealed))
+        _rotate_refresh(connection, vault, row.id, row.domain)
     return len(rows)
+
+
+def _rotate_refresh(connection: Connection, vault: Vault, channel: str, domain: str) -> None:
+    mine = authorizations.c.channel_id == channel
+    row = connection.execute(locking(connection, select(authorizations).where(mine))).first()
+    if row is None:
+        return
+    place = place_of_refresh(channel, domain)
+    stored = {"refresh_token": row.refresh_token, "earlier_token": row.earlier_token}
+    sealed = {name: vault.seal(vault.open(value, place), place) for name, value in stored.items() if value is not None}
+    connection.execute(update(authorizations).where(mine).values(**sealed))

@@ -152,6 +152,8 @@ def create_channel(
                 enabled=True,
                 settings=new.settings.model_dump(mode="json"),
                 created_at=now,
+                renews=new.renews,
+                held=new.renews,
             )
         )
     except IntegrityError:
@@ -208,23 +210,28 @@ def change_channel(
         return
     made = channel_id(connection, *where)
     row = connection.execute(select(channels).where(channels.c.id == made)).one()
-    values: dict[str, object] = {}
     told: dict[str, Any] = {}
     if enabled is not None:
-        values["enabled"] = enabled
         told["enabled"] = {"before": bool(row.enabled), "after": enabled}
-    if token is not None:
-        values["token"] = vault.seal(token, place_of_token(made, row.domain))
-        told["token"] = "changed"  # noqa: S105
-    connection.execute(update(channels).where(channels.c.id == made).values(**values))
+        connection.execute(update(channels).where(channels.c.id == made).values(enabled=enabled))
     if enabled:
         unlock(connection, made, "channel", now)
     if token is not None:
-        closed = update(gates).where(gates.c.channel_id == made, gates.c.cause == "unauthorized")
-        connection.execute(closed.values(closed_until=0, cause="", strikes=0, sentence=""))
-        unlock(connection, made, "unauthorized", now)
+        told["token"] = "changed"  # noqa: S105 - that it was, not what it is
+        take_token(connection, vault, (made, row.domain), token, now)
     change = Change(actor, "channel.changed", "channel:" + "/".join(where), place_of(connection, where[0]), told)
     append(connection, change, now)
+
+
+def take_token(connection: Connection, vault: Vault, of: tuple[str, str], token: str, now: int) -> None:
+    """Store a new access token ``of`` a channel (its id) and shop domain; what waited for one is due at once."""
+    made, domain = of
+    sealed = vault.seal(token, place_of_token(made, domain))
+    mine = update(channels).where(channels.c.id == made)
+    connection.execute(mine.values(token=sealed, token_version=channels.c.token_version + 1))
+    closed = update(gates).where(gates.c.channel_id == made, gates.c.cause == "unauthorized")
+    connection.execute(closed.values(closed_until=0, cause="", strikes=0, sentence=""))
+    unlock(connection, made, "unauthorized", now)
 
 
 def set_schedule(

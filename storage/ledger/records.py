@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Table, delete, select
+from sqlalchemy import Connection, Insert, Table, case, delete, func, null, select
 
 from broker.ledger import Settlement, Verdict
 from domain.budget import cause_of
@@ -17,6 +18,7 @@ from domain.ids import new_id
 from domain.moments import from_micros, to_micros
 from domain.orders import OrderRecord
 from domain.outcomes import Announcement, CursorMoved, Record
+from domain.privacy import CLOSED
 from domain.shipments import SentShipment
 from domain.stock import ConfirmedStock, StockLevel
 from storage.bulk import BulkInsert
@@ -67,12 +69,21 @@ def _record_row(channel: Channel, record: _Plain, now: int) -> dict[str, Any]:
             "status": record.status,
             "document": record.document,
             "recorded_at": now,
+            "created_at": _created_at(record),
+            "closed_at": to_micros(record.updated_at) if record.status in CLOSED else None,
+            "erased_at": None,
         }
     if isinstance(record, CursorMoved):
         return {"channel_id": channel.id, "job_type": record.job_type, "until": to_micros(record.until)}
     if isinstance(record, SentShipment):
         return parcel_row(channel, record, now)
     return {"channel_id": channel.id, "sku": record.sku, "quantity": record.quantity, "confirmed_at": now}
+
+
+def _created_at(record: OrderRecord) -> int:
+    """When the order was placed, as its document says."""
+    told = record.document.get("created_at")
+    return to_micros(datetime.fromisoformat(told)) if isinstance(told, str) else to_micros(record.updated_at)
 
 
 def parcel_row(channel: Channel, parcel: SentShipment, now: int) -> dict[str, Any]:
@@ -96,13 +107,22 @@ def _last_of(rows: Sequence[dict[str, Any]], keys: Sequence[str], newest: str | 
     return [kept[key] for key in sorted(kept)]
 
 
-def _replacing(table: Table, keys: Sequence[str], *, newer: str | None = None) -> BulkInsert:
-    """Insert; the new values win over stored ones with the same key, where ``newer`` is not lower than what stands."""
+def _replacing(
+    table: Table, keys: Sequence[str], *, newer: str | None = None, lasting: str | None = None
+) -> BulkInsert:
+    """Insert; the new values win over stored ones with the same key, where ``newer`` is not lower than what stands.
+
+    Of ``lasting`` the stored value stays until the new one is empty.
+    """
     names = [each.name for each in table.columns]
 
     def shape(statement: Any) -> Insert:
         new = statement.excluded
         changes = {name: new[name] for name in names if name not in keys}
+        if lasting is not None:
+            changes[lasting] = case(
+                (new[lasting].is_(None), null()), else_=func.coalesce(table.c[lasting], new[lasting])
+            )
         where = None if newer is None else table.c[newer] <= new[newer]
         shaped: Insert = statement.on_conflict_do_update(index_elements=list(keys), set_=changes, where=where)
         return shaped
@@ -110,7 +130,7 @@ def _replacing(table: Table, keys: Sequence[str], *, newer: str | None = None) -
     return BulkInsert(table, names, shape)
 
 
-_ORDERS = _replacing(orders, ("channel_id", "external_order_id"), newer="updated_at")
+_ORDERS = _replacing(orders, ("channel_id", "external_order_id"), newer="updated_at", lasting="closed_at")
 _CURSORS = _replacing(cursors, ("channel_id", "job_type"))
 _SHIPMENTS = _replacing(shipments, ("channel_id", "shipment_id"))
 _STOCK = _replacing(channel_stock, ("channel_id", "sku"))
@@ -173,7 +193,7 @@ def announce(connection: Connection, told: Sequence[tuple[Verdict, Channel]], no
         _OUTBOX.run(connection, rows)
 
 
-_OUTBOX = BulkInsert(outbox, ("id", "account_id", "channel", "type", "routing_key", "body", "created_at"))
+_OUTBOX = BulkInsert(outbox, ("id", "account_id", "channel", "type", "routing_key", "body", "created_at", "order_key"))
 
 
 def _announcement(told: Announcement, verdict: Verdict, channel: Channel, now: int) -> dict[str, Any]:
@@ -197,6 +217,7 @@ def _announcement(told: Announcement, verdict: Verdict, channel: Channel, now: i
         "routing_key": envelope.routing_key,
         "body": envelope.to_json(),
         "created_at": now,
+        "order_key": told.subject if told.type == "order.imported" else None,
     }
 
 

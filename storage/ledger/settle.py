@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Select, Text, bindparam, select
 
-from broker.gates import BUDGET
+from broker.gates import BUDGET, UNAUTHORIZED
 from broker.ledger import Incoming, Settled, Settlement, Verdict
 from domain.channels import Channel
 from domain.envelope import Envelope
@@ -157,14 +157,22 @@ def _outdated(connection: Connection, directory: Directory, settlements: Sequenc
     return {channel_id for channel_id, used in waiting.items() if used is not None and known.get(channel_id) != used}
 
 
+def _may_be_outdated(verdict: Verdict) -> bool:
+    """Whether it waits for what a change of its channel brings: for somebody to act, or for another token."""
+    return verdict.state is DeliveryState.OPEN and (verdict.due_in is None or verdict.cause == UNAUTHORIZED)
+
+
 def _look_again(verdict: Verdict) -> Verdict:
     """A wait for somebody to act becomes due: somebody did."""
     return replace(verdict, due_in=0.0, missing=()) if _waits_for_a_change(verdict) else verdict
 
 
 def _waits_for_a_change(verdict: Verdict) -> bool:
-    """Whether a change of the channel lets it go: somebody must act, or may raise the budget before its window ends."""
-    return verdict.state is DeliveryState.OPEN and (verdict.due_in is None or verdict.cause == BUDGET)
+    """Whether a change of the channel lets it go: somebody must act, may raise the budget before its window ends, or
+    gives another token.
+    """
+    waits = verdict.due_in is None or verdict.cause in (BUDGET, UNAUTHORIZED)
+    return verdict.state is DeliveryState.OPEN and waits
 
 
 def _bulk_with_returns(settlements: Sequence[Settlement]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from alembic import context
 
 import storage.capture_tables
+import storage.channel_tables
 import storage.journal_tables
 import storage.mapping_tables
 import storage.people_tables

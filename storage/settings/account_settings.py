@@ -26,13 +26,15 @@ from domain.settings import (
 )
 from storage.ledger.outward import unlock
 from storage.people.audit import Change, append
+from storage.privacy.cursors import look_again
 from storage.settings.effect import changed_periods, periods_of, tell_suppressed, write_periods, write_settings
 from storage.settings.own import By, Own, Owner, keep, own_of
 from storage.settings.scene import Scene, account_row, members
 from storage.tables import accounts, channels
 from storage.warehouses import ensure_enabled
 
-_COLUMNS = ("name", "timezone", "master_product_source")
+_SOURCE = "master_product_source"
+_COLUMNS = ("name", "timezone", _SOURCE, "pii_retention_days")
 """These stand in the account's own row."""
 _PLAIN = AccountSettings(name="-").model_dump(mode="json")
 
@@ -91,7 +93,8 @@ def _present(connection: Connection, row: Row[Any], own: Own) -> dict[str, Any]:
     if source not in (OMS, UPSTREAM):
         source = connection.scalar(select(channels.c.code).where(channels.c.id == source)) or OMS
     kept = {name: value for name, value in own.chosen.items() if name in ACCOUNT_FIELDS}
-    return {**_PLAIN, **kept, "name": row.name, "timezone": row.timezone, "master_product_source": source}
+    columns = {"name": row.name, "timezone": row.timezone, "pii_retention_days": row.pii_retention_days}
+    return {**_PLAIN, **kept, **columns, "master_product_source": source}
 
 
 def _checked(connection: Connection, row: Row[Any], before: Mapping[str, Any], changes: Changes) -> Changes:
@@ -128,9 +131,11 @@ def _source_id(connection: Connection, account_id: str, source: str) -> str:
 
 def _write_row(connection: Connection, row: Row[Any], wanted: Changes) -> None:
     given = {**{name: _PLAIN[name] for name in wanted.clear & {*_COLUMNS}}, **wanted.put}
-    values: dict[str, Any] = {name: given[name] for name in ("name", "timezone") if name in given}
-    if "master_product_source" in given:
-        values["product_source"] = _source_id(connection, row.id, given["master_product_source"])
+    values: dict[str, Any] = {name: given[name] for name in _COLUMNS if name in given and name != _SOURCE}
+    if _SOURCE in given:
+        values["product_source"] = _source_id(connection, row.id, given[_SOURCE])
+    if "pii_retention_days" in values:
+        look_again(connection, row.id)
     if values:
         connection.execute(update(accounts).where(accounts.c.id == row.id).values(**values))
 

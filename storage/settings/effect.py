@@ -18,13 +18,19 @@ from domain.product_source import EVENT_JOB, PRODUCT_JOBS, source_refusal
 from domain.setting_fields import PERIOD
 from domain.settings import Effective, settings_of
 from domain.synclog import Level, Trigger
+from storage.care.daily import RENEWAL, hold
+from storage.privacy.cursors import look_again
 from storage.sql import upsert
 from storage.tables import channels, schedules, sync_log
+
+RETENTION = "pii_retention_days"
 
 
 def defaults_of(account: Row[Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
     """What an account's settings give to its channels, by name."""
-    return {**chosen, "timezone": account.timezone}
+    days = account.pii_retention_days
+    given = {"timezone": account.timezone} if days is None else {"timezone": account.timezone, RETENTION: days}
+    return {**chosen, **given}
 
 
 def write_settings(connection: Connection, channel_id: str, values: Mapping[str, Effective]) -> dict[str, Any]:
@@ -34,6 +40,10 @@ def write_settings(connection: Connection, channel_id: str, values: Mapping[str,
         InputError: they cannot be, as a whole.
     """
     made = settings_of({name: each.value for name, each in values.items()}).model_dump(mode="json")
+    query = select(channels.c.account_id, channels.c.settings).where(channels.c.id == channel_id)
+    before = connection.execute(query).one()
+    if before.settings.get(RETENTION) != made[RETENTION]:
+        look_again(connection, before.account_id)
     connection.execute(update(channels).where(channels.c.id == channel_id).values(settings=made))
     return made
 
@@ -47,7 +57,8 @@ def write_periods(
 ) -> None:
     """Write the schedules of these jobs; the next due instant of each lies after ``now``, so none fires retroactively.
 
-    A job that contradicts the account's source of products keeps its period and is never due.
+    A job that contradicts the account's source of products keeps its period and is never due. Without a period for
+    *Authorization Refresh* every call of a channel whose token is renewed is held (sales channels, section 3).
     """
     for job, text in periods.items():
         query = select(schedules.c.id).where(schedules.c.channel_id == channel.id, schedules.c.job_type == job)
@@ -59,6 +70,8 @@ def write_periods(
             id=made, account_id=account.id, channel_id=channel.id, job_type=job, last_due=None, **values
         )
         connection.execute(statement.on_conflict_do_update(index_elements=["channel_id", "job_type"], set_=values))
+        if job == RENEWAL and channel.renews:
+            hold(connection, channel.id, held=Period(text).never, now=now)
 
 
 def periods_of(values: Mapping[str, Effective]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from domain.periods import NEVER
 from domain.product_source import EVENT_JOB, PRODUCT_JOBS, source_refusal
 from domain.setting_fields import PERIOD, SettingField
 from domain.settings import Effective, resolve
+from storage.care.daily import night_of
 from storage.settings.effect import defaults_of
 from storage.settings.own import Own, own_of
 from storage.sql import locking
@@ -39,7 +40,8 @@ class Scene:
     def values(self, fields: Fields | None, own: Mapping[str, Any] | None = None) -> dict[str, Effective]:
         """What counts on the channel; with ``own``, what would with these."""
         chosen = self.own.chosen if own is None else own
-        return resolve(chosen, defaults_of(self.account, self.account_own.chosen), fields)
+        defaults = defaults_of(self.account, self.account_own.chosen)
+        return resolve(chosen, defaults, fields, night=night_of(self.channel.id))
 
     def notes(self, values: Mapping[str, Effective]) -> dict[str, str]:
         """Why a job does not run that would else, by name of its period."""

@@ -77,7 +77,7 @@ class Store:
     async def give_back(self, unused: Sequence[tuple[str, int, int]]) -> None:
         await asyncio.sleep(0)
 
-    async def close(self, channel_id: str, closure: Closure) -> None:
+    async def close(self, channel_id: str, closure: Closure, token_version: int | None = None) -> None:
         await asyncio.sleep(0)
         until = self.clock.now + closure.seconds
         if until >= self.closed.get((channel_id, closure.operation), (0.0,))[0]:

@@ -9,10 +9,10 @@ import pytest
 
 from sandbox.bright_sites import RunningShop, Shop, ShopSettings
 from tests.consumers.store import Store
-from tests.house import plain_logs, small_house, sqlite_url
+from tests.house import house, plain_logs, small_house, sqlite_url
 from tests.moody import HandClock
 
-__all__ = ["clock", "plain_logs", "shop_clock", "shop_server", "store"]
+__all__ = ["clock", "house", "plain_logs", "shop_clock", "shop_server", "store"]
 
 SMALL = ShopSettings(products=4, variants=4, gift_certificate_share=0.0, guest_share=0.0)
 

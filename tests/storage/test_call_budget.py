@@ -7,19 +7,20 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
 
 from broker.gates import Spending
 from broker.ledger import Delivery, Settlement, Verdict
 from broker.operations.calls import UNSETTLED
+from connectors.bright_sites import MANIFEST
 from domain.budget import CallClass, Cause
 from domain.channels import Channel, ChannelSettings
 from domain.moments import from_micros
 from domain.periods import Period
+from domain.settings import Changes
 from domain.states import DeliveryState
 from storage.calls import SqlCalls
 from storage.gate_store import SqlGateStore
-from storage.tables import accounts, messages, schedules, sync_log
+from storage.tables import messages, schedules, sync_log
 from tests.storage.conftest import Opened
 from tests.storage.support import CALL, Site, done, order
 
@@ -172,7 +173,8 @@ async def test_calls_are_attributed_by_local_day_job_and_cause_and_the_rest_is_u
 @pytest.mark.parametrize(("used", "factor"), [(10, 1), (85, 4)])
 async def test_polling_slows_when_the_budget_nears_its_end_and_says_so_once(site: Site, used: int, factor: int) -> None:
     channel = await channel_with(site, calls_per_day=100)
-    site.database.write(lambda connection: connection.execute(update(accounts).values(product_source=channel.id)))
+    source = Changes({"master_product_source": "main"})
+    await site.desk.settings.put_account_settings("acme", source, lambda _: MANIFEST, actor="tester")
     await site.desk.set_schedule("acme", "main", "product_import", Period("15m"))
     await SqlCalls(site.database, site.directory, site.clock).note(channel, "x", Cause.FIRST_TRY, used)
     for _ in range(8):

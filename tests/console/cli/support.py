@@ -33,6 +33,7 @@ from domain.ports import CallGuard, ConnectionCheck, Shop
 from domain.synclog import ApiCall
 from storage.calls import SqlCalls
 from storage.captures import SqlCaptures
+from storage.care.sql_care import SqlCare
 from storage.database import Database
 from storage.desk import SqlDesk
 from storage.directory import Directory
@@ -101,6 +102,7 @@ class Place:
                         Bell(),
                         SqlCalls(database, directory),
                         SqlCaptures(database, directory),
+                        SqlCare(database, directory, vault),
                         platforms=(MANIFEST,),
                     )
                 ),

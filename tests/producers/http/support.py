@@ -36,6 +36,7 @@ from producers.http import HttpLimits, create_app, serve
 from producers.http.cookies import COOKIE, CSRF_HEADER, csrf_token
 from storage.calls import SqlCalls
 from storage.captures import SqlCaptures
+from storage.care.sql_care import SqlCare
 from storage.database import Database
 from storage.desk import SqlDesk
 from storage.directory import Directory
@@ -202,9 +203,10 @@ def wire(database: Database) -> tuple[Operations, SqlLedger, InMemoryTransport]:
     transport = InMemoryTransport()
     desk = SqlDesk(database, directory, vault, lambda platform: "stable")
     mappings, people = SqlMappings(database, directory), SqlPeople(database)
-    calls = SqlCalls(database, directory), SqlCaptures(database, directory)
+    care = SqlCare(database, directory, vault)
+    beside = SqlCalls(database, directory), SqlCaptures(database, directory), care
     asked = (ledger, desk, mappings, people, transport, platforms, shops, Meters(), Bell())
-    parts = Parts(*asked, *calls, platforms=(MANIFEST,))
+    parts = Parts(*asked, *beside, platforms=(MANIFEST,))
     return Operations(parts), ledger, transport
 
 

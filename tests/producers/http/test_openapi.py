@@ -59,6 +59,13 @@ OF_ACCOUNT = {
     ("get", "account/settings"),
     ("patch", "account/settings"),
     ("get", "account/settings/history"),
+    ("get", "retention"),
+    ("put", "retention"),
+    ("put", "channels/{channel}/retention"),
+    ("get", "hooks"),
+    ("post", "channels/{channel}/hook"),
+    ("delete", "channels/{channel}/hook"),
+    ("put", "channels/{channel}/authorization"),
     ("get", "warehouses"),
     ("post", "warehouses/{warehouse}/{switch}"),
 }
@@ -82,7 +89,13 @@ OF_PEOPLE = {
     ("get", "/v1/organizations/{organization}/audit/verify"),
 }
 OF_KEYS = {("get", ""), ("post", ""), ("post", "/{key_id}/rotate"), ("delete", "/{key_id}")}
-OPEN = {("post", "/v1/session"), ("get", "/healthz"), ("get", "/readyz"), ("get", "/metrics")}
+OPEN = {
+    ("post", "/v1/session"),
+    ("post", "/hooks/{channel}/{secret}"),
+    ("get", "/healthz"),
+    ("get", "/readyz"),
+    ("get", "/metrics"),
+}
 
 
 async def test_every_address_is_documented_with_who_may_use_it(shared_site: Site) -> None:

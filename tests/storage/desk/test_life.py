@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import insert
 
 from broker.operations.values import LogFilter, MessageFilter, NewChannel
 from domain.errors import InputError, UnknownName
 from domain.periods import Period
 from domain.settings import Changes
+from storage.channel_tables import authorizations, hooks
 from storage.desk.rotation import rotate
 from storage.people_tables import audit
 from storage.tables import channels, lanes
 from storage.vault import Vault
 from tests.storage.support import KEY, TOKEN, Site, done, order, park, stock
 
+HOOK = {"digest": "d" * 64, "created_at": 0}
 NEW = NewChannel("acme", "again", "Again", "bright_sites", "main.example.com", "token-4321")
 
 
@@ -30,7 +33,7 @@ async def test_another_domain_comes_with_its_token_and_releases_what_waited_for_
     await site.settle(await site.take(), park("unauthorized"))
     await site.desk.move_channel("acme", "main", "moved.example.com", "fresh-token-1111", actor="user:1")
     channel = await site.ledger.channel(site.main)
-    assert channel is not None and not channel.fault
+    assert channel is not None and not channel.fault and channel.token_version == 1
     assert (channel.domain, channel.token.get_secret_value()) == ("moved.example.com", "fresh-token-1111")
     assert len(await site.claim()) == 1
     row = site.rows(audit)[-1]
@@ -94,8 +97,12 @@ async def test_its_domain_is_free_for_another_channel_and_its_code_is_not(site: 
     assert [row.domain for row in await site.desk.channels("acme")] == ["main.example.com", "outlet.example.com"]
 
 
-async def test_its_token_is_erased_and_keys_are_rotated_without_it(site: Site) -> None:
+async def test_its_tokens_and_its_hook_are_erased_and_keys_are_rotated_without_it(site: Site) -> None:
+    site.database.write(lambda connection: connection.execute(insert(hooks).values(channel_id=site.main, **HOOK)))
+    refresh = insert(authorizations).values(channel_id=site.main, refresh_token="sealed")
+    site.database.write(lambda connection: connection.execute(refresh))
     await site.desk.delete_channel("acme", "main", actor="user:1")
+    assert site.rows(hooks) == [] == site.rows(authorizations)
     assert [row.token for row in site.rows(channels) if row.id == site.main] == [""]
     assert site.database.write(lambda connection: rotate(connection, Vault([b"f" * 32, KEY]))) == 2
     assert TOKEN not in repr(site.rows(channels))

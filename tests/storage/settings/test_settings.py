@@ -16,7 +16,7 @@ from domain.errors import InputError, UnknownName
 from domain.settings import Changes, StaleVersion
 from storage.people_tables import audit
 from storage.settings_tables import setting_versions
-from storage.tables import sync_log
+from storage.tables import accounts, sync_log
 from tests.storage.conftest import Opened
 from tests.storage.support import Site, park
 
@@ -288,3 +288,47 @@ async def test_changes_of_a_channel_and_its_account_at_once_lose_neither(postgre
     assert (await held(site)).version == 5
     assert settings.burst == (await working(site, "outlet")).burst
     assert site.database.read(lambda connection: connection.scalar(select(sync_log.c.id))) is None
+
+
+async def test_personal_data_is_erased_nightly_where_a_threshold_counts_and_nobody_put_a_period(site: Site) -> None:
+    name, job = "period.pii_redaction", "pii_redaction"
+    assert await counts(site, name) == ("none", "built_in")
+    await put_account(site, pii_retention_days=90)
+    nights = [await counts(site, name, channel) for channel in ("main", "outlet")]
+    assert {origin for _, origin in nights} == {"built_in"} and all(text[:7] == "daily@0" for text, _ in nights)
+    assert (await period(site, job))[0] == nights[0][0] and (await period(site, job))[1] is not None
+    await put(site, period__pii_redaction="none")
+    assert await counts(site, name) == ("none", "channel")
+    assert await period(site, job) == ("none", None)
+    await put_account(site, "pii_retention_days")
+    assert await counts(site, name, "outlet") == ("none", "built_in")
+    assert await period(site, job, "outlet") == ("none", None)
+    await put(site, MAIN, name, pii_retention_days=0)
+    assert (await period(site, job))[0] == nights[0][0]
+
+
+async def test_a_default_period_of_the_account_is_when_personal_data_is_erased(site: Site) -> None:
+    await put_account(site, pii_retention_days=90, period__pii_redaction="daily@04:30")
+    assert await counts(site, "period.pii_redaction") == ("daily@04:30", "account")
+    await put_account(site, "period.pii_redaction")
+    assert (await counts(site, "period.pii_redaction"))[1] == "built_in"
+    assert (await period(site, "pii_redaction"))[0] != "daily@04:30"
+
+
+async def test_a_new_channel_of_an_account_with_a_threshold_has_its_night(site: Site) -> None:
+    await put_account(site, pii_retention_days=90)
+    new = NewChannel("acme", "fresh", "Fresh", "bright_sites", "fresh.example.com", "token-1")
+    await site.desk.create_channel(new, fields=MANIFEST.fields)
+    assert (await period(site, "pii_redaction", "fresh"))[0][:7] == "daily@0"
+
+
+async def test_the_threshold_of_an_account_stands_in_its_row_for_what_comes_from_no_channel(site: Site) -> None:
+    await put_account(site, pii_retention_days=0)
+    assert [row.pii_retention_days for row in site.rows(accounts)] == [0, None]
+    newest = (await site.desk.settings.setting_versions("acme", None, 1))[0]
+    assert newest.changes == {"pii_retention_days": {"before": None, "after": 0}}
+    assert (await counts(site, "pii_retention_days"), (await working(site)).pii_retention_days) == ((0, "account"), 0)
+    await put(site, pii_retention_days=None)
+    assert (await working(site)).pii_retention_days is None, "a channel may keep what its account erases"
+    await put_account(site, "pii_retention_days")
+    assert [row.pii_retention_days for row in site.rows(accounts)] == [None, None]

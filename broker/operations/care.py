@@ -1,0 +1,86 @@
+"""The seam between the operator surface and what keeps a channel in order: retention of personal data, its hook, its
+authorization.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from domain.authorization import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRetention:
+    """After how many days personal data of a channel's orders are erased; ``None`` keeps them.
+
+    ``own`` is the channel's own value, ``days`` what counts; ``period`` is when the job runs, ``none`` for never.
+    """
+
+    channel: str
+    own: int | None
+    days: int | None
+    period: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """The account's value, which counts where a channel has none and for orders from no channel; and the channels'."""
+
+    account: str
+    days: int | None
+    channels: tuple[ChannelRetention, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HookRow:
+    """A channel's hook: when its secret was made, how many posts it took, and when the last of them came."""
+
+    account: str
+    channel: str
+    created_at: datetime
+    received: int
+    received_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What became of a post to a hook: the message it led to; ``waiting`` where an earlier one had not run yet."""
+
+    message_id: str
+    order_id: str
+    waiting: bool
+
+
+class Care(Protocol):
+    """Every method may raise StorageUnavailable; those that name something raise UnknownName when it does not exist,
+    and InputError when it cannot be. ``actor`` is who does it.
+    """
+
+    async def retention(self, account: str) -> Retention:
+        """What counts in an account."""
+
+    async def hooks(self, account: str | None) -> Sequence[HookRow]:
+        """The hooks of an account, or all."""
+
+    async def make_hook(self, account: str, channel: str, *, actor: str) -> str:
+        """A new secret for the channel's hook, shown this once; one that was there works no longer."""
+
+    async def remove_hook(self, account: str, channel: str, *, actor: str) -> None:
+        """Take the channel's hook away."""
+
+    async def knows_hook(self, channel: str, secret: str) -> bool:
+        """Whether a channel of this code has a hook with this secret."""
+
+    async def receive(self, channel: str, secret: str, order_id: str | None) -> Received | None:
+        """Take a hint that an order of a channel is new or changed, durable when this returns; ``None`` where no hook
+        of the channel has this secret.
+
+        Raises:
+            InputError: code ``order_missing``: the secret is right, but no order was named.
+        """
+
+    async def authorize(self, account: str, channel: str, tokens: Tokens, *, actor: str) -> None:
+        """Store tokens that somebody got from the platform; what waited for them goes on."""

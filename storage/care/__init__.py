@@ -1,0 +1,1 @@
+"""What keeps channels in order: retention of personal data, hooks, authorizations."""
