@@ -23,6 +23,7 @@ from schemathesis.checks import CheckFunction, not_a_server_error
 from schemathesis.config import GenerationConfig
 from schemathesis.core.failures import FailureGroup
 from schemathesis.core.parameters import ParameterLocation
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks
 
 from domain.access import Actor, KeyScope, Role
@@ -52,6 +53,8 @@ EXCUSED: dict[str, CheckFunction] = {
 }
 _FITTING, _WRONG, _PROBES = 4, 4, 1
 """How many requests are sent per operation: as the schema says, against it, and by another method or content type."""
+_READING = 3
+"""So many times more of what only looks: it takes no server of its own, and has the most parameters."""
 
 
 @dataclass
@@ -84,6 +87,7 @@ def prepare(folder: Path) -> Prepared:
             operation.pop("security", None)
     by_tag: dict[str, list[Operation]] = {}
     for found in schemathesis.openapi.from_dict(document).get_all_operations():
+        assert isinstance(found, Ok)
         operation = found.ok()
         by_tag.setdefault(operation.definition.raw["tags"][0], []).append(operation)
     return Prepared(replace(bare, path=home / "towpath.db"), by_tag, callers, ids)
@@ -159,14 +163,16 @@ def _try_one(
             report.faults.append(f"{operation.label}: answers {answer.status_code} to nobody")
 
 
-def _turns(operation: Operation) -> Iterator[tuple[Case, str]]:
+def _turns(operation: Operation) -> Iterator[tuple[Case[Any], str]]:
     """Requests and who makes them: mostly one who may, now and then the other one, at last nobody."""
     fitting, wrong, probes = _cases(operation)
     for_key = operation.path.startswith("/v1/") and not operation.path.startswith(_FOR_PEOPLE)
     able, other = ("key", "owner") if for_key else ("owner", "key")
     # The second address of an operation leads to the same code.
-    fewer = 2 if operation.path.startswith(OF_ACCOUNT) and "keys" not in operation.path else 1
-    turns = [*_spread(fitting, _FITTING // fewer), *_spread(wrong, _WRONG // fewer), *_spread(probes, _PROBES)]
+    again = operation.path.startswith(OF_ACCOUNT) and operation.definition.raw["operationId"] != _name(operation)
+    times = _READING if operation.method == "get" else 1
+    most = [number * times // (2 if again else 1) for number in (_FITTING, _WRONG)]
+    turns = [*_spread(fitting, most[0]), *_spread(wrong, most[1]), *_spread(probes, _PROBES)]
     yield from ((case, other if number % 4 == 3 else able) for number, case in enumerate(turns))
     yield from ((case, "nobody") for case in fitting[-1:])
 
@@ -174,10 +180,10 @@ def _turns(operation: Operation) -> Iterator[tuple[Case, str]]:
 _FOR_PEOPLE = ("/v1/accounts/", "/v1/session", "/v1/users", "/v1/organizations/")
 
 
-def _cases(operation: Operation) -> tuple[list[Case], list[Case], list[Case]]:
-    fitting: list[Case] = []
-    wrong: list[Case] = []
-    probes: list[Case] = []
+def _cases(operation: Operation) -> tuple[list[Case[Any]], list[Case[Any]], list[Case[Any]]]:
+    fitting: list[Case[Any]] = []
+    wrong: list[Case[Any]] = []
+    probes: list[Case[Any]] = []
     made = operation.schema.iter_coverage_cases(
         operation, generation_modes=list(GenerationMode), generation_config=GenerationConfig()
     )
@@ -189,11 +195,11 @@ def _cases(operation: Operation) -> tuple[list[Case], list[Case], list[Case]]:
     return fitting, wrong, probes
 
 
-def _spread(cases: list[Case], most: int) -> list[Case]:
+def _spread(cases: list[Case[Any]], most: int) -> list[Case[Any]]:
     return [cases[number * len(cases) // most] for number in range(most)] if len(cases) > most else cases
 
 
-def _lead_somewhere(case: Case, ids: Mapping[str, str]) -> None:
+def _lead_somewhere(case: Case[Any], ids: Mapping[str, str]) -> None:
     """Name what is there, except where the request is wrong on purpose; a search may look for anything."""
     meta = case.meta
     assert meta is not None
