@@ -79,7 +79,7 @@ class JobAnswer(BaseModel):
 
     job: str
     title: str
-    direction: Literal["channel to OMS", "OMS to channel"]
+    direction: Literal["channel to OMS", "OMS to channel", "-"] = Field(description="`-` for what moves no data")
     period: str = Field(description="`none` never runs by itself")
     next_run: AwareDatetime | None
     last_run: AwareDatetime | None
