@@ -54,8 +54,11 @@ class Notes:
         return tuple(self._line(code, told) for code, told in self.blocked.items())
 
     def _line(self, code: str, told: str) -> str:
-        done = f"; mapped, {self.released[code]} went on" if code in self.released else ""
-        return f"{told}{done}"
+        if code not in self.released:
+            return told
+        # None of a stock task where just then a newer level took the place of the one that waited.
+        count = self.released[code]
+        return f"{told}; mapped" + (f", {count} went on" if count else "")
 
 
 class Operator:

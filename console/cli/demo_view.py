@@ -167,7 +167,7 @@ def _counted(report: Mapping[str, Any]) -> str:
     counted, seen = report["calls_counted"], report["calls_made"]
     if not report["calls_agree"]:
         return f"{counted}, but the shop saw {seen}"
-    reserved = f" + {counted - seen} that the killed worker had reserved" if counted > seen else ""
+    reserved = f" + {counted - seen} a killed worker had reserved" if counted > seen else ""
     return f"{counted} = {seen} the shop saw{reserved}"
 
 
