@@ -100,7 +100,8 @@ class _Play:
         return broken
 
     async def _settle_down(self) -> list[str]:
-        loop, since = self._weather.loop, 0.0
+        loop = self._weather.loop
+        since = loop.time()
         deadline = loop.time() + PATIENCE_SECONDS
         while loop.time() < deadline:
             if not quiet(self._site, self._story):
