@@ -60,7 +60,7 @@ async def test_a_database_that_hangs_is_answered_503_within_two_seconds(site: Si
 
 
 async def test_while_it_hangs_nobody_else_waits_in_vain(template: Template, tmp_path: Path) -> None:
-    async with open_site(template, tmp_path, HttpLimits(answer_seconds=0.3)) as site:
+    async with open_site(template, tmp_path, HttpLimits(answer_seconds=1.0)) as site:
         with another_writer(site):
             first, _ = await timed(send(site, 1))
             while (await site.send(stock(1))).json()["code"] != "overloaded":
@@ -68,7 +68,7 @@ async def test_while_it_hangs_nobody_else_waits_in_vain(template: Template, tmp_
             answers, seconds = await timed(*(send(site, number) for number in range(2, 12)))
         assert first[0].json()["code"] == "storage_unavailable"
         assert {answer.json()["code"] for answer in answers} == {"overloaded"}
-        assert seconds < 0.3
+        assert seconds < 1.0, "less than one who waits"
 
 
 async def test_no_more_wait_than_there_is_room_for(impatient: Site) -> None:
