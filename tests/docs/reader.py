@@ -34,7 +34,7 @@ class Reader:
         shim.write_text(f'#!/bin/sh\nexec {sys.executable} -m app "$@"\n')
         shim.chmod(0o755)
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("TOWPATH_")}
-        self.environment |= {"PATH": f"{shim.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+        self.environment |= {"PATH": f"{shim.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
         self.running: list[subprocess.Popen[bytes]] = []
 
     def text(self, fence: Fence) -> str:
