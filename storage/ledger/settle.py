@@ -157,11 +157,6 @@ def _outdated(connection: Connection, directory: Directory, settlements: Sequenc
     return {channel_id for channel_id, used in waiting.items() if used is not None and known.get(channel_id) != used}
 
 
-def _may_be_outdated(verdict: Verdict) -> bool:
-    """Whether it waits for what a change of its channel brings: for somebody to act, or for another token."""
-    return verdict.state is DeliveryState.OPEN and (verdict.due_in is None or verdict.cause == UNAUTHORIZED)
-
-
 def _look_again(verdict: Verdict) -> Verdict:
     """A wait for somebody to act becomes due: somebody did."""
     return replace(verdict, due_in=0.0, missing=()) if _waits_for_a_change(verdict) else verdict
