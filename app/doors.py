@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from app.lean import load_without_colours
+from app.plain import play_roles
 from console.cli.seams import DemoOptions, DemoProgress, Doors, Opening, Roles
 from domain.errors import TransportUnavailable
 
@@ -69,11 +69,7 @@ async def _transport() -> AsyncIterator[Transport]:
 
 
 def _roles(roles: Roles) -> int:
-    load_without_colours("httpx")
-    from app.roles import Cast, play  # noqa: PLC0415 - keeps --help fast
-    from app.running import run_roles  # noqa: PLC0415 - same
-
-    cast = Cast(
+    play_roles(
         relay=roles.relay,
         consume=bool(roles.jobs),
         timer=roles.timer,
@@ -82,7 +78,6 @@ def _roles(roles: Roles) -> int:
         host=roles.host,
         port=roles.port,
     )
-    run_roles(play(_settings(), cast))
     return 0
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from app.settings import Settings
 from broker.bell import Bell
@@ -13,49 +15,54 @@ from broker.handling import Handler
 from broker.heart import Organs
 from broker.ledger import Ledger
 from broker.meters import Meters
-from broker.operations import Operations
-from broker.operations.surface import Parts
 from broker.renewal import Renewals
 from broker.topology import topology
 from broker.transports.seam import Transport
 from broker.transports.urls import open_transport
 from connectors.http import HttpLimits
-from connectors.registry import MANIFESTS, Connectors
+from connectors.registry import Connectors
 from consumers import all_handlers
 from domain.jobs import job_type
 from domain.moments import Clock, utc_now
-from storage.calls import SqlCalls
-from storage.captures import SqlCaptures
+from storage.capture_store import SqlCaptureStore
 from storage.care.renewals import SqlRenewals
-from storage.care.sql_care import SqlCare
 from storage.database import Database
-from storage.desk import SqlDesk
 from storage.directory import Directory
 from storage.gate_store import SqlGateStore
 from storage.journal_store import SqlJournalStore
 from storage.ledger import SqlLedger
 from storage.ledger.memory import SqlMemory
-from storage.mappings.sql_mappings import SqlMappings
-from storage.people import SqlPeople
-from storage.privacy import SqlEraser
+from storage.privacy.eraser import SqlEraser
 from storage.schema import ensure_current, upgrade
 from storage.vault import Vault
 
+if TYPE_CHECKING:
+    from broker.operations import Operations
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class House:
-    """What the roles of one process share."""
+    """What the roles of one process share. ``clock`` tells the time of what people change."""
 
     settings: Settings
     database: Database
+    directory: Directory
+    vault: Vault
     ledger: Ledger
     transport: Transport
-    operations: Operations
     connectors: Connectors
     meters: Meters
     bell: Bell
-    captures: SqlCaptures
+    captures: SqlCaptureStore
     renewals: Renewals
+    clock: Clock
+
+    @cached_property
+    def operations(self) -> Operations:
+        """What people may ask; made when it is first asked for, for most processes never are."""
+        from app.surface import open_surface  # noqa: PLC0415 - takes memory from roles that nobody asks
+
+        return open_surface(self)
 
     def organs(self, jobs: Sequence[str]) -> Organs:
         """What a worker of these job types works with; all job types where none is named."""
@@ -114,30 +121,23 @@ async def open_house(
         closing.push_async_callback(connectors.close)
         closing.push_async_callback(_close_quietly, transport)
         meters, bell = Meters(), Bell()
-        desk = SqlDesk(database, directory, vault, lambda platform: MANIFESTS[platform].version, clock)
-        people = SqlPeople(database)
-        captures = SqlCaptures(database, directory)
-        trusted = frozenset(f"{host}:{port}" for host, port in settings.hosts())
-        parts = Parts(
-            ledger,
-            desk,
-            SqlMappings(database, directory),
-            people,
-            transport,
-            connectors.manifest,
-            connectors.open,
-            meters,
-            bell,
-            SqlCalls(database, directory),
-            captures,
-            SqlCare(database, directory, vault),
-            trusted,
-            tuple(MANIFESTS.values()),
-        )
         if connect:
             await transport.start()
-        operations, renewals = Operations(parts), SqlRenewals(database, directory, vault)
-        yield House(settings, database, ledger, transport, operations, connectors, meters, bell, captures, renewals)
+        captures, renewals = SqlCaptureStore(database), SqlRenewals(database, directory, vault)
+        yield House(
+            settings,
+            database,
+            directory,
+            vault,
+            ledger,
+            transport,
+            connectors,
+            meters,
+            bell,
+            captures,
+            renewals,
+            clock,
+        )
 
 
 async def _close_quietly(transport: Transport) -> None:

@@ -1,8 +1,4 @@
-"""Manual logging in the database: the switch of each channel and job, what is kept, and its end.
-
-``business_key`` of a row is the order number where the call says it, else that of its delivery: by it the rows of an
-order are found when its personal data must go.
-"""
+"""Manual logging as people see it: the switch of each channel and job, and what was kept."""
 
 from __future__ import annotations
 
@@ -11,14 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, select, update
 
-from broker.ledger import Claim
 from broker.operations.captures import CaptureFilter, CaptureRow, LoggedJob
 from domain.access import Place
-from domain.captures import KEPT, Capture, logging_time
+from domain.captures import logging_time
 from domain.channels import Channel
-from domain.ids import new_id
 from domain.moments import Clock, from_micros, iso, to_micros, utc_now
 from storage.capture_tables import call_captures
 from storage.database import Database
@@ -29,7 +23,7 @@ from storage.tables import accounts, channels
 
 
 class SqlCaptures:
-    """:class:`broker.operations.captures.Captures` and :class:`broker.recording.CaptureStore`."""
+    """:class:`broker.operations.captures.Captures` on the database."""
 
     def __init__(self, database: Database, directory: Directory, clock: Clock = utc_now) -> None:
         self._database = database
@@ -90,23 +84,6 @@ class SqlCaptures:
         known = self._directory.named(connection, [(account, None)], fresh=True)
         return known.of_account[known.account(account).code]
 
-    async def keep(self, claim: Claim, captures: Sequence[Capture]) -> None:
-        """Keep what a run's calls asked and answered; what is too old goes with it."""
-        now = to_micros(self._clock())
-        rows = [_row_of(claim, each) for each in captures]
-
-        def work(connection: Connection) -> None:
-            purge(connection, now)
-            if rows:
-                connection.execute(insert(call_captures), rows)
-
-        await self._database.awrite(work)
-
-    async def purge(self) -> int:
-        """Delete what was kept for its time; how many captures. Raises StorageUnavailable."""
-        now = to_micros(self._clock())
-        return await self._database.awrite(lambda connection: purge(connection, now))
-
     async def captures(self, wanted: CaptureFilter) -> Sequence[CaptureRow]:
         """What was kept, newest first; nothing whose time is over."""
         now = to_micros(self._clock())
@@ -127,33 +104,6 @@ class SqlCaptures:
             return [_row(row) for row in connection.execute(query.limit(wanted.limit))]
 
         return await self._database.aanswer(work)
-
-
-def purge(connection: Connection, now: int) -> int:
-    """Delete captures whose time is over; how many."""
-    return connection.execute(delete(call_captures).where(call_captures.c.expires_at <= now)).rowcount
-
-
-def _row_of(claim: Claim, capture: Capture) -> dict[str, Any]:
-    first = claim.deliveries[0]
-    at = to_micros(capture.at)
-    return {
-        "id": new_id(),
-        "account_id": first.account_id,
-        "channel_id": first.channel_id,
-        "job_type": first.job_type,
-        "delivery_id": first.id,
-        "message_id": first.message_id,
-        "business_key": capture.order or first.business_key,
-        "about": capture.about,
-        "at": at,
-        "expires_at": to_micros(capture.at + KEPT),
-        "method": capture.method,
-        "path": capture.path,
-        "status": capture.status,
-        "request": capture.request,
-        "response": capture.response,
-    }
 
 
 def _row(row: Row[Any]) -> CaptureRow:

@@ -45,17 +45,18 @@ from domain.outcomes import Done
 from domain.settings import Changes
 from domain.synclog import Trigger
 from storage.calls import SqlCalls
+from storage.capture_store import SqlCaptureStore
 from storage.captures import SqlCaptures
 from storage.care.renewals import SqlRenewals
 from storage.care.sql_care import SqlCare
 from storage.database import Database
-from storage.desk import SqlDesk
+from storage.desk.sql_desk import SqlDesk
 from storage.directory import Directory
 from storage.gate_store import SqlGateStore
 from storage.ledger.memory import SqlMemory
 from storage.mappings.sql_mappings import SqlMappings
-from storage.people import SqlPeople
-from storage.privacy import SqlEraser
+from storage.people.sql_people import SqlPeople
+from storage.privacy.eraser import SqlEraser
 from storage.schema import upgrade
 from storage.vault import Vault
 from tests.moody import PATIENCE, HandClock, MoodyLedger, until
@@ -91,7 +92,7 @@ class SmallHouse:
         self.gates = Gates(SqlGateStore(self.database, clock))
         self.mappings = SqlMappings(self.database, self.directory, clock)
         self.desk = SqlDesk(self.database, self.directory, vault, lambda name: MANIFESTS[name].version, clock)
-        self.captures = SqlCaptures(self.database, self.directory, clock)
+        self.captures = SqlCaptureStore(self.database, clock)
         self.care = SqlCare(self.database, self.directory, vault, clock)
         self.renewals = SqlRenewals(self.database, self.directory, vault, clock)
         self.transport = transport or InMemoryTransport()
@@ -103,7 +104,8 @@ class SmallHouse:
             Parts(
                 self.ledger, self.desk, self.mappings, SqlPeople(self.database, clock), self.transport,
                 self.connectors.manifest, self.connectors.open, self.meters, self.bell,
-                SqlCalls(self.database, self.directory, clock), self.captures, self.care, frozenset({trusted}),
+                SqlCalls(self.database, self.directory, clock), SqlCaptures(self.database, self.directory, clock),
+                self.care, frozenset({trusted}),
             )
         )  # fmt: skip
         self.channel_id = ""

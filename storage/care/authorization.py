@@ -12,11 +12,10 @@ from sqlalchemy import Connection, select, update
 
 from domain.authorization import Authorization, Tokens
 from domain.channels import Channel
-from domain.errors import InputError
 from domain.moments import from_micros, to_micros
 from storage.care.daily import plan_renewal
 from storage.channel_tables import authorizations
-from storage.desk.setup import change_channel, channel_id, take_token
+from storage.desk.tokens import take_token
 from storage.sql import locking, upsert
 from storage.tables import channels, gates
 from storage.vault import Vault
@@ -25,25 +24,6 @@ from storage.vault import Vault
 def place_of_refresh(channel: str, domain: str) -> str:
     """What a sealed refresh token is bound to."""
     return f"refresh-token/{channel}/{domain}"
-
-
-def store_given(
-    connection: Connection, vault: Vault, where: tuple[str, str], tokens: Tokens, now: int, actor: str
-) -> None:
-    """Store tokens that somebody got from the platform; what waited for a token goes on.
-
-    Raises:
-        InputError: the channel's token is not of the kind that is renewed.
-    """
-    made = channel_id(connection, *where)
-    row = connection.execute(locking(connection, select(channels).where(channels.c.id == made))).one()
-    if not row.renews:
-        raise InputError(
-            f"Channel {'/'.join(where)} has a token that is not renewed. Set it with 'towpath channels token'.",
-            code="not_renewed",
-        )
-    change_channel(connection, vault, where, (None, tokens.access.get_secret_value(), None), now, actor)
-    _store(connection, vault, made, row.domain, tokens, now)
 
 
 def known(connection: Connection, vault: Vault, channel: Channel) -> Authorization | None:
@@ -81,7 +61,7 @@ def renewed(connection: Connection, vault: Vault, channel: Channel, version: int
         return False
     row = connection.execute(select(channels).where(channels.c.id == channel.id)).one()
     take_token(connection, vault, (channel.id, row.domain), tokens.access.get_secret_value(), now)
-    _store(connection, vault, channel.id, row.domain, tokens, now)
+    store_tokens(connection, vault, channel.id, row.domain, tokens, now)
     return True
 
 
@@ -111,7 +91,8 @@ def _version(connection: Connection, channel: str) -> int | None:
     return found
 
 
-def _store(connection: Connection, vault: Vault, channel: str, domain: str, tokens: Tokens, now: int) -> None:
+def store_tokens(connection: Connection, vault: Vault, channel: str, domain: str, tokens: Tokens, now: int) -> None:
+    """Put tokens in the place of those before, and the next renewal before they expire."""
     before = connection.scalar(select(authorizations.c.refresh_token).where(authorizations.c.channel_id == channel))
     values = {
         "refresh_token": vault.seal(tokens.refresh.get_secret_value(), place_of_refresh(channel, domain)),

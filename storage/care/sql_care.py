@@ -13,9 +13,9 @@ from broker.operations.care import HookRow, Received, Retention
 from domain.authorization import Tokens
 from domain.moments import Clock, to_micros, utc_now
 from storage.care import hooks, retention
-from storage.care.authorization import store_given
+from storage.care.given import store_given
 from storage.database import Database
-from storage.desk.setup import account_id, channel_id, place_of
+from storage.desk.codes import account_id, channel_id, place_of
 from storage.directory import Directory
 from storage.vault import Vault
 

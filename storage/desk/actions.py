@@ -13,7 +13,7 @@ from domain.ids import new_id
 from domain.product_source import source_refusal
 from domain.states import DeliveryState, may_move
 from domain.synclog import Trigger
-from storage.desk.setup import place_of
+from storage.desk.codes import place_of
 from storage.directory import Directory
 from storage.ledger.admit import admit
 from storage.ledger.coalesce import fold

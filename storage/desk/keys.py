@@ -15,7 +15,7 @@ from domain.access import Place
 from domain.errors import InputError, UnknownName
 from domain.ids import new_id
 from domain.moments import from_micros
-from storage.desk.setup import account_id, place_of
+from storage.desk.codes import account_id, place_of
 from storage.people.audit import Change, append
 from storage.sql import locking
 from storage.tables import accounts, api_keys

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from domain.errors import InputError
 from storage.channel_tables import authorizations, hooks
-from storage.desk.setup import take_token
+from storage.desk.tokens import take_token
 from storage.people.audit import Change, append
 from storage.settings.own import By
 from storage.settings.scene import Scene, scene_of

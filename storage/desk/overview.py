@@ -18,7 +18,7 @@ from domain.channels import Channel
 from domain.moments import from_micros
 from domain.periods import NEVER, Period
 from storage.calls import called_today
-from storage.desk.setup import channel_id
+from storage.desk.codes import channel_id
 from storage.directory import Directory
 from storage.ledger.outward import oldest_due, unsent_count, waiting_counts
 from storage.tables import (

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, select, update
 
 from storage.care.authorization import place_of_refresh
 from storage.channel_tables import authorizations
-from storage.desk.setup import place_of_token
+from storage.desk.tokens import place_of_token
 from storage.sql import locking
 from storage.tables import channels
 from storage.vault import Vault

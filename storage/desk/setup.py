@@ -17,21 +17,18 @@ from domain.ids import new_id
 from domain.periods import NEVER, Period
 from domain.setting_fields import PERIOD
 from domain.settings import Changes, flattened
+from storage.desk.codes import channel_id, place_of
+from storage.desk.tokens import place_of_token, take_token
 from storage.ledger.outward import unlock
 from storage.people.audit import Change, append
 from storage.settings import channel_settings
 from storage.settings.effect import changed_periods, periods_of, write_periods, write_settings
 from storage.settings.own import By, Own, Owner, keep, own_of
 from storage.settings.scene import Fields, Scene, account_row
-from storage.tables import accounts, channels, gates, organizations, schedules
+from storage.tables import accounts, channels, organizations, schedules
 from storage.vault import Vault
 
 _CODE = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
-
-
-def place_of_token(channel_id: str, domain: str) -> str:
-    """What a sealed channel token is bound to: another channel or domain cannot use it."""
-    return f"channel-token/{channel_id}/{domain}"
 
 
 def check_code(code: str) -> str:
@@ -89,35 +86,6 @@ def create_account(
     detail = {"name": name, "timezone": timezone}
     append(connection, Change(actor, "account.created", f"account:{code}", Place(organization_id, made), detail), now)
     return made
-
-
-def place_of(connection: Connection, code: str) -> Place:
-    """Where the objects of an account belong. Raises UnknownName."""
-    made = account_id(connection, code)
-    organization = connection.scalar(select(accounts.c.organization_id).where(accounts.c.id == made))
-    return Place(str(organization), made)
-
-
-def account_id(connection: Connection, code: str) -> str:
-    """The id of an account.
-
-    Raises:
-        UnknownName: there is none of that code.
-    """
-    found = connection.scalar(select(accounts.c.id).where(accounts.c.code == code))
-    if found is None:
-        raise UnknownName(f"There is no account {code!r}.", code="unknown_account")
-    return str(found)
-
-
-def channel_id(connection: Connection, account: str, code: str) -> str:
-    """The id of a channel of an account. Raises UnknownName."""
-    owner = account_id(connection, account)
-    query = select(channels.c.id).where(channels.c.account_id == owner, channels.c.code == code)
-    found = connection.scalar(query.where(channels.c.deleted_at.is_(None)))
-    if found is None:
-        raise UnknownName(f"Account {account!r} has no channel {code!r}.", code="unknown_channel")
-    return str(found)
 
 
 def create_channel(
@@ -221,17 +189,6 @@ def change_channel(
         take_token(connection, vault, (made, row.domain), token, now)
     change = Change(actor, "channel.changed", "channel:" + "/".join(where), place_of(connection, where[0]), told)
     append(connection, change, now)
-
-
-def take_token(connection: Connection, vault: Vault, of: tuple[str, str], token: str, now: int) -> None:
-    """Store a new access token ``of`` a channel (its id) and shop domain; what waited for one is due at once."""
-    made, domain = of
-    sealed = vault.seal(token, place_of_token(made, domain))
-    mine = update(channels).where(channels.c.id == made)
-    connection.execute(mine.values(token=sealed, token_version=channels.c.token_version + 1))
-    closed = update(gates).where(gates.c.channel_id == made, gates.c.cause == "unauthorized")
-    connection.execute(closed.values(closed_until=0, cause="", strikes=0, sentence=""))
-    unlock(connection, made, "unauthorized", now)
 
 
 def set_schedule(

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select, update
 
 from domain.errors import InputError
 from domain.moments import from_micros, iso
-from storage.desk.setup import place_of
+from storage.desk.codes import place_of
 from storage.ledger.outward import unlock
 from storage.people.audit import Change, append
 from storage.sql import locking

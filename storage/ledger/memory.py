@@ -19,7 +19,7 @@ from storage.database import Database
 from storage.gather import Gathered
 from storage.ledger.parcels import parcel_pasts
 from storage.ledger.shop_records import product_documents, seen_products, sku_holders, skus_seen
-from storage.mappings.overview import known_carriers
+from storage.mappings.carriers import known_carriers
 from storage.mappings.sku_rows import known_skus, question_of
 from storage.sql import chunks
 from storage.tables import channel_stock, cursors, deliveries, orders, shipments, stock_levels

@@ -6,17 +6,9 @@ from sqlalchemy import Connection, func, select
 
 from broker.operations.mappings import MappingTask
 from domain.errors import UnknownName
-from domain.mappings import (
-    CarrierMapping,
-    CarrierMappings,
-    KnownCarriers,
-    MappingKind,
-    Side,
-    nearest,
-)
+from domain.mappings import MappingKind, Side, nearest
 from domain.moments import from_micros
 from storage.mapping_tables import mapping_tasks, mapping_waits, mappings
-from storage.mappings.tasks import ignored
 from storage.product_tables import catalogue_skus, product_skus
 from storage.tables import accounts, channel_stock, channels, deliveries, stock_levels
 
@@ -82,10 +74,3 @@ def suggestions(connection: Connection, task_id: str) -> tuple[str, ...]:
         for table in (channel_stock, product_skus):
             known.update(connection.scalars(select(table.c.sku).where(table.c.channel_id == task.channel_id)))
     return nearest(task.code, known - {task.code})
-
-
-def known_carriers(connection: Connection, channel_id: str) -> KnownCarriers:
-    """What runs of a channel know of its carriers."""
-    query = select(mappings.c.row).where(mappings.c.channel_id == channel_id, mappings.c.kind == MappingKind.CARRIER)
-    rows = [CarrierMapping(**row) for row in connection.scalars(query)]
-    return KnownCarriers(CarrierMappings(rows), ignored(connection, channel_id))

@@ -12,7 +12,7 @@ from broker.operations.mappings import Imported, MappingTask, Released
 from domain.mappings import ImportMode, MappingKind, MappingRow, write_sheet
 from domain.moments import Clock, to_micros, utc_now
 from storage.database import Database
-from storage.desk.setup import channel_id, place_of
+from storage.desk.codes import channel_id, place_of
 from storage.directory import Directory
 from storage.mappings import book, ignoring, overview
 from storage.people.audit import Change, append

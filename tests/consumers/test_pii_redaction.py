@@ -19,7 +19,7 @@ from domain.errors import MalformedEvent
 from domain.orders import Order
 from domain.periods import Period
 from sandbox.bright_sites import RunningShop
-from storage.privacy import SqlEraser
+from storage.privacy.eraser import SqlEraser
 from storage.tables import deliveries, messages, outbox
 from tests.consumers.conftest import SMALL
 from tests.consumers.store import Store
@@ -392,14 +392,14 @@ async def test_what_manual_logging_kept_of_an_order_is_erased_with_it(store: Sto
     case = await told(store)
     store.house.clock.advance(29 * DAY)
     for job in ("order_import", "shipment_export"):
-        await store.house.captures.switch_on("acme", "main", job, timedelta(hours=24), actor="tester")
+        await store.house.operations.captures.switch_on("acme", "main", job, timedelta(hours=24), actor="tester")
     store.edit(case.order, status="in_progress")
     await store.run(await store.house.order_event(case.order, "order.updated"))
     await store.house.desk.run_now("acme", "main", "order_import")
     await store.house.work_off()
     other = store.buy("TEE0001-S", email="other@mail.example")
     await store.run(await store.house.order_event(other))
-    kept = await store.house.captures.captures(CaptureFilter(account="acme"))
+    kept = await store.house.operations.captures.captures(CaptureFilter(account="acme"))
     (whole,) = [row for row in kept if MARKS[1] in row.response]
     lists = [row for row in kept if row.path.endswith("/orders") or "/orders?" in row.path]
     assert whole.business_key == str(case.order) and lists and all(str(case.order) in row.response for row in lists)
@@ -407,7 +407,7 @@ async def test_what_manual_logging_kept_of_an_order_is_erased_with_it(store: Sto
     row = await redact(store)
     assert f"{1 + len(lists)} API calls" in row.sentence
     assert await found_in_rows(store) == set()
-    left = await store.house.captures.captures(CaptureFilter(account="acme"))
+    left = await store.house.operations.captures.captures(CaptureFilter(account="acme"))
     assert [each.path for each in left] == [each.path for each in kept], "that the calls were made stays known"
     erased = {each.id for each in left if (each.request, each.response) == ("[erased]", "[erased]")}
     assert erased == {whole.id, *(each.id for each in lists)}
@@ -415,12 +415,12 @@ async def test_what_manual_logging_kept_of_an_order_is_erased_with_it(store: Sto
 
 async def test_what_manual_logging_kept_goes_after_a_threshold_that_is_shorter_than_its_time(store: Store) -> None:
     await store.house.change(pii_retention_days=1)
-    await store.house.captures.switch_on("acme", "main", "order_import", timedelta(hours=24), actor="tester")
+    await store.house.operations.captures.switch_on("acme", "main", "order_import", timedelta(hours=24), actor="tester")
     message = await store.house.order_event(999_999)
     await store.run(message)
     store.house.clock.advance(1.5 * DAY)
     await redact(store)
-    (kept,) = await store.house.captures.captures(CaptureFilter(account="acme"))
+    (kept,) = await store.house.operations.captures.captures(CaptureFilter(account="acme"))
     assert (kept.request, kept.response, kept.message_id) == ("[erased]", "[erased]", message)
 
 

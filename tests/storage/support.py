@@ -20,12 +20,12 @@ from domain.outcomes import Effects
 from domain.states import DeliveryState
 from domain.synclog import ApiCall, Level, Trigger
 from storage.database import Database
-from storage.desk import SqlDesk
 from storage.desk.setup import create_account, create_channel, create_organization
+from storage.desk.sql_desk import SqlDesk
 from storage.directory import Directory
 from storage.ledger import SqlLedger
 from storage.ledger.memory import SqlMemory
-from storage.people import SqlPeople
+from storage.people.sql_people import SqlPeople
 from storage.vault import Vault
 
 ALL_JOBS = tuple(JOB_TYPES)

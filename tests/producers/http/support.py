@@ -38,11 +38,11 @@ from storage.calls import SqlCalls
 from storage.captures import SqlCaptures
 from storage.care.sql_care import SqlCare
 from storage.database import Database
-from storage.desk import SqlDesk
+from storage.desk.sql_desk import SqlDesk
 from storage.directory import Directory
 from storage.ledger import SqlLedger
 from storage.mappings.sql_mappings import SqlMappings
-from storage.people import SqlPeople
+from storage.people.sql_people import SqlPeople
 from storage.schema import upgrade
 from storage.vault import Vault
 from tests.producers.http.contract import Contract

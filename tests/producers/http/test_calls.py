@@ -5,7 +5,7 @@ from __future__ import annotations
 from domain.captures import Capture
 from domain.jobs import JOB_TYPES
 from domain.moments import utc_now
-from storage.captures import SqlCaptures
+from storage.capture_store import SqlCaptureStore
 from tests.producers.http.support import Site, stock
 
 LOGGING = "/v1/channels/main/manual-logging/inventory_export"
@@ -47,9 +47,8 @@ async def test_manual_logging_is_switched_on_and_what_it_kept_is_shown(site: Sit
     await site.send(stock(1))
     await site.ledger.beat(site.worker, "consume", 30)
     (claim,) = await site.ledger.claim(site.worker, list(JOB_TYPES), 10)
-    captures = site.operations.captures
-    assert isinstance(captures, SqlCaptures)
-    await captures.keep(claim, [Capture(utc_now(), "PUT", "/inventories/1", "SKU SKU-1", 200, "{}", "{}")])
+    kept = Capture(utc_now(), "PUT", "/inventories/1", "SKU SKU-1", 200, "{}", "{}")
+    await SqlCaptureStore(site.database).keep(claim, [kept])
     (row,) = (await site.client.get("/v1/captures?order=SKU-1", headers=headers)).json()["captures"]
     assert (row["path"], row["job"], row["business_key"]) == ("/inventories/1", "inventory_export", "SKU-1")
     assert (await site.client.delete(LOGGING, headers=headers)).json() == {"job": "inventory_export", "state": "off"}
