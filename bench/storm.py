@@ -73,7 +73,7 @@ def _towpath(services: Services, storm: Storm, products: int, variants: int) -> 
             with paused(towpath.processes):
                 publish(place.broker_url, topology(), storm.events)
                 before = cpu_seconds(towpath.pids)
-            towpath.wait_settled(storm.distinct + 1, PATIENCE, pause=0.2)
+            towpath.wait_settled(storm.distinct + 1, PATIENCE, pause=1.0)
             used = cpu_seconds(towpath.pids) - before
             memory = largest_mb(towpath.pids)
         calls, told = _check(place, storm)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from typing import Any
 
 import pika
 
@@ -14,7 +15,7 @@ def publish(url: str, routing_key: str, body: bytes) -> None:
     """Publish bytes on ``towpath.events`` with no header and no property."""
     tool = shutil.which("amqp-publish")
     if tool is None:
-        _with_pika(url, routing_key, body)
+        publish_oddly(url, routing_key.encode(), body)
         return
     done = subprocess.run(
         [tool, "--url", url, "--exchange", EVENTS, "--routing-key", routing_key],
@@ -26,11 +27,12 @@ def publish(url: str, routing_key: str, body: bytes) -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
-def _with_pika(url: str, routing_key: str, body: bytes) -> None:
+def publish_oddly(url: str, routing_key: bytes, body: bytes, **properties: Any) -> None:
+    """Publish with a routing key and properties (of the names of AMQP) that need not be UTF-8."""
     connection = pika.BlockingConnection(pika.URLParameters(url))
     try:
         channel = connection.channel()
         channel.confirm_delivery()
-        channel.basic_publish(EVENTS, routing_key, body)
+        channel.basic_publish(EVENTS, routing_key, body, pika.BasicProperties(**properties))
     finally:
         connection.close()

@@ -13,7 +13,7 @@ import pytest
 
 from domain.envelope import MAX_BODY_BYTES
 from domain.moments import iso, utc_now
-from tests.app.foreign import publish
+from tests.app.foreign import publish, publish_oddly
 from tests.app.harness import ACCOUNT, CHANNEL, Office, Stack, eventually
 from tests.app.shop import ROOT
 from tests.app.workload import depths, stock_event
@@ -88,6 +88,25 @@ def test_a_rejected_message_that_comes_again_is_counted_and_not_filed_twice(stac
     eventually(lambda: office.numbers().rejected == 3, 30, "it was seen three times")
     (row,) = office.ask(office.house.operations.desk.rejected(100))
     assert (row.seen, row.excerpt) == (3, "{order: 1")
+
+
+ODD: dict[str, dict[str, Any]] = {
+    "key": {"routing_key": KEY.encode()[:-3] + b"\xff"},
+    "content type": {"content_type": b"\xff"},
+    "message id": {"message_id": b"\xff"},
+    "header": {"headers": {b"\xff": b"\xfe", "cloudEvents:id": b"\xff"}},
+}
+"""Where a client may put bytes that are no UTF-8, though AMQP calls them strings."""
+
+
+def test_bytes_that_are_no_text_stop_nothing_wherever_they_stand(stack: Stack, office: Office) -> None:
+    stack.start("up")
+    for name, odd in ODD.items():
+        publish_oddly(_url(stack), **{"routing_key": KEY.encode(), "body": envelope(id=name), **odd})
+        publish_oddly(_url(stack), **{"routing_key": KEY.encode(), "body": b"no event", **odd})
+    publish(_url(stack), KEY, stock_event("MUG-1", 7, 1).to_json())
+    eventually(lambda: len(office.logs(business_key="MUG-1")) == 1, 30, "the good event after them is worked off")
+    eventually(lambda: office.numbers().rejected > len(ODD), 30, "what is no event is filed")
 
 
 def _url(stack: Stack) -> str:

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Sequence
+from sys import intern
 from typing import Any
 
 import structlog
@@ -142,14 +143,16 @@ class RabbitSubscription:
         return (await asyncio.shield(channel.closed)).sentence
 
     def _taken(self, said: Any, properties: Any, body: bytes) -> Taken:
+        headers: dict[str | bytes, Any] = properties.headers or {}
+        # What thousands of buffered messages have in common is kept once.
         return Taken(
             queue=self.queue.name,
             body=body,
-            routing_key=said.routing_key,
-            exchange=said.exchange,
-            message_id=properties.message_id,
-            content_type=properties.content_type,
-            headers=properties.headers or {},
+            routing_key=intern(_text(said.routing_key)),
+            exchange=intern(said.exchange),
+            message_id=None if properties.message_id is None else _text(properties.message_id),
+            content_type=None if properties.content_type is None else intern(_text(properties.content_type)),
+            headers={_text(name): value for name, value in headers.items()},
             redelivered=said.redelivered,
             tag=said.delivery_tag,
             generation=self._generation,
@@ -169,3 +172,10 @@ class RabbitSubscription:
 
     def _current(self, taken: Sequence[Taken]) -> list[int]:
         return [one.tag for one in taken if one.generation == self._generation]
+
+
+def _text(found: str | bytes) -> str:
+    """A short string of AMQP, which should be UTF-8 (AMQP 0-9-1, section 4.2.5.3) and is handed on as bytes when it is
+    not.
+    """
+    return found if isinstance(found, str) else found.decode(errors="replace")
