@@ -32,11 +32,11 @@ log = structlog.get_logger(__name__)
 
 BATCH = 500
 """How many events are stored together at most."""
-STOCK_BATCH = 2000
+STOCK_BATCH = 1500
 """The same for changes of stock: those that come together absorb one another at once, where of others more at a time
 only need more memory.
 """
-PREFETCH = 4000
+PREFETCH = 3000
 AWAY_SECONDS = 1.0
 """How long a database that is away is left alone before it is asked again."""
 
