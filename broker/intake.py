@@ -11,7 +11,6 @@ that the events come again and are seen as duplicates.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -121,9 +120,7 @@ class Intake:
             await subscription.release()
 
     async def _next(self, subscription: Subscription, before: asyncio.Task[None] | None) -> Batch:
-        """What comes next, decoded and prepared while the batch ``before`` is being stored; returns when that is
-        over.
-        """
+        """What comes next, decoded while the batch ``before`` is being stored; returns when that is over."""
         most = self._most
         batch = Batch.of(await subscription.take(most, 0.25))
         if batch.events:
@@ -131,9 +128,6 @@ class Intake:
         if before is None:
             return batch
         waits = not before.done()
-        if waits and len(batch.taken) == most == STOCK_BATCH:
-            with contextlib.suppress(StorageUnavailable):
-                await self._ledger.prepare(batch.events)
         await before
         if waits and 0 < len(batch.taken) < most:
             batch.add(await subscription.take(most - len(batch.taken), 0.0))

@@ -288,9 +288,6 @@ class Ledger(Protocol):
     async def admit(self, batch: Sequence[Incoming], rejections: Sequence[Rejection] = ()) -> list[Admission]:
         """Store messages and their deliveries; one answer per incoming event, in order."""
 
-    async def prepare(self, batch: Sequence[Incoming]) -> None:
-        """Make ahead, while another batch is being stored, what taking in this very batch needs."""
-
     async def take_in(self, batch: Sequence[Incoming], rejections: Sequence[Rejection], hands: Hands) -> TakenIn:
         """As :meth:`admit`, and claim lanes that begin with these events for a worker that is ready for them.
 

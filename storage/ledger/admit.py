@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -19,40 +18,12 @@ from storage.ledger.entry import ENTER, Entry, can_enter
 from storage.ledger.event_rows import REMEMBERED, message_row, newcomers_of
 from storage.ledger.identity import Event, encoded, mark_copies, store_messages
 from storage.ledger.in_hand import claims_of
-from storage.ledger.lines import NOBODY, Lined, Newcomer, line_up
+from storage.ledger.lines import NOBODY, Lined, line_up
 from storage.ledger.parcels import parcel_pasts
 from storage.ledger.records import remember_levels
 from storage.ledger.rejections import file_rejections
 from storage.mappings.catalogue import remember_products
 from storage.tables import orders
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What a batch becomes, as far as that can be told without storing it. Good for one admission.
-
-    ``newcomers`` are by message id; ``messages`` are the valid events as parameters (PostgreSQL).
-    """
-
-    batch: Sequence[Incoming]
-    size: int
-    checked: list[Event | InputError]
-    newcomers: dict[str, list[Newcomer]]
-    messages: Mapping[str, Any]
-
-    def is_of(self, batch: Sequence[Incoming]) -> bool:
-        """Whether it was made of this very batch, and nothing came to it since."""
-        return self.batch is batch and self.size == len(batch)
-
-
-def prepare(connection: Connection, directory: Directory, batch: Sequence[Incoming], now: int) -> Prepared:
-    """Resolve accounts and channels, and make the rows. ``connection`` may only read."""
-    known = directory.named(connection, [(each.envelope.account, each.envelope.channel) for each in batch])
-    checked = [_check(connection, known, incoming, now) for incoming in batch]
-    events = [entry for entry in checked if isinstance(entry, Event)]
-    newcomers = {event.row["id"]: newcomers_of(event) for event in events}
-    messages = encoded(events) if connection.dialect.name == "postgresql" else {}
-    return Prepared(batch, len(batch), checked, newcomers, messages)
 
 
 def admit(
@@ -62,39 +33,38 @@ def admit(
     rejected: Sequence[Rejection],
     now: int,
     hands: Hands = NOBODY,
-    prepared: Prepared | None = None,
 ) -> TakenIn:
     """Store what is valid with its deliveries, refuse the rest with a reason; answers stand in the order of ``batch``.
 
     The same (account, source, id) with the same body is a duplicate; with another body it is refused
     (CloudEvents 1.0: source + id is unique for each distinct event).
     """
-    made = prepared or prepare(connection, directory, batch, now)
-    events = [entry for entry in made.checked if isinstance(entry, Event)]
-    lined = _line_up(connection, directory, events, made, now, hands)
+    known = directory.named(connection, [(each.envelope.account, each.envelope.channel) for each in batch])
+    checked = [_check(connection, known, incoming, now) for incoming in batch]
+    events = [entry for entry in checked if isinstance(entry, Event)]
+    lined = _line_up(connection, directory, events, now, hands)
     fresh = [event for event in events if event.admission is None]
     for event in fresh:
         event.admission = Admission(event.row["id"], jobs=tuple(lined.jobs.get(event.row["id"], ())))
     file_rejections(connection, rejected, now)
     answers = [
-        entry.admission or Admission() if isinstance(entry, Event) else Admission(error=entry) for entry in made.checked
+        entry.admission or Admission() if isinstance(entry, Event) else Admission(error=entry) for entry in checked
     ]
     return TakenIn(answers, _in_hand(connection, lined, fresh, now))
 
 
-def _line_up(
-    connection: Connection, directory: Directory, events: Sequence[Event], made: Prepared, now: int, hands: Hands
-) -> Lined:
+def _line_up(connection: Connection, directory: Directory, events: Sequence[Event], now: int, hands: Hands) -> Lined:
     """Store the messages that are new and their deliveries; what else came gets its answer."""
-    newcomers = made.newcomers
+    newcomers = {event.row["id"]: newcomers_of(event) for event in events}
+    messages = encoded(events) if connection.dialect.name == "postgresql" else {}
     everybody = [newcomer for each in newcomers.values() for newcomer in each]
     remembered = any(isinstance(event.incoming.payload, REMEMBERED) for event in events)
     if connection.dialect.name == "postgresql" and events and not remembered and can_enter(everybody):
         entry = Entry(everybody, now, hands)
-        stored, lined = entry.read(connection.exec_driver_sql(ENTER, entry.values(made.messages)))
+        stored, lined = entry.read(connection.exec_driver_sql(ENTER, entry.values(messages)))
         mark_copies(connection, events, stored)
         return lined
-    store_messages(connection, events, made.messages)
+    store_messages(connection, events, messages)
     fresh = [event for event in events if event.admission is None]
     remember_levels(connection, _newest_levels(fresh))
     if remember_products(connection, _products(fresh), now):

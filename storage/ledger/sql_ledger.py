@@ -55,7 +55,6 @@ class SqlLedger:
         self._looked_at = -math.inf
         self._busy = False
         self._seen_at = -math.inf
-        self._prepared: admit.Prepared | None = None
 
     def _now(self) -> int:
         return to_micros(self._clock())
@@ -64,30 +63,18 @@ class SqlLedger:
         """Store messages and their deliveries; one answer per incoming event, in order."""
         return (await self.take_in(batch, rejections, Hands())).answers
 
-    async def prepare(self, batch: Sequence[Incoming]) -> None:
-        """Make ahead what taking in this very batch needs."""
-        now = self._now()
-        if self._database.dialect == "postgresql":
-            self._prepared = await self._database.aread(
-                lambda connection: admit.prepare(connection, self._directory, batch, now)
-            )
-
     async def take_in(self, batch: Sequence[Incoming], rejections: Sequence[Rejection], hands: Hands) -> TakenIn:
         """As :meth:`admit`, and claim lanes that begin with these events."""
         if len(batch) == 1 and not rejections and (taken := await self._take_in_directly(batch[0], hands)):
             return taken
         now, loop, told = self._now(), asyncio.get_running_loop(), False
-        prepared, self._prepared = self._prepared, None
-        if prepared is not None and not prepared.is_of(batch):
-            prepared = None
 
         def work(connection: Connection) -> TakenIn:
-            nonlocal told, prepared
+            nonlocal told
             if told:
                 # Nothing that was told may be told again with other ids.
                 raise StorageUnavailable("The database rolled an admission back; it is made anew.")
-            made, prepared = prepared, None
-            taken_in = admit.admit(connection, self._directory, batch, rejections, now, hands, made)
+            taken_in = admit.admit(connection, self._directory, batch, rejections, now, hands)
             if taken_in.claims and hands.early is not None:
                 told = True
                 loop.call_soon_threadsafe(hands.early, taken_in.claims)
