@@ -7,6 +7,7 @@ from broker.transports.seam import Taken
 from domain.envelope import Envelope, is_binary_mode, parse, parse_binary
 from domain.errors import InputError
 from domain.events import payload_of
+from domain.shared_fields import with_shared_fields
 from domain.synclog import Trigger
 
 
@@ -15,11 +16,15 @@ def decode(taken: Taken) -> Incoming | Rejection:
     try:
         if is_binary_mode(taken.headers, taken.content_type):
             envelope = parse_binary(taken.headers, taken.body)
-            return Incoming(envelope, payload_of(envelope), envelope.to_json(), trigger_of(envelope))
-        envelope = parse(taken.body)
-        return Incoming(envelope, payload_of(envelope), taken.body, trigger_of(envelope))
+            return _incoming(envelope, envelope.to_json())
+        return _incoming(parse(taken.body), taken.body)
     except InputError as error:
         return rejection_of(taken, error)
+
+
+def _incoming(envelope: Envelope, body: bytes) -> Incoming:
+    payload = with_shared_fields(payload_of(envelope))
+    return Incoming(with_shared_fields(envelope), payload, body, trigger_of(envelope))
 
 
 def rejection_of(taken: Taken, error: InputError) -> Rejection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -64,10 +65,11 @@ class Meters:
 
     def admitted(self, answers: Sequence[Admission], rejected: int = 0) -> None:
         """Count the results of an admission."""
-        for answer in answers:
-            self._in.labels("refused" if answer.error else "duplicate" if answer.duplicate else "accepted").inc()
-            for job in answer.jobs:
-                self._arrived.labels(job).inc()
+        ends = Tally("refused" if each.error else "duplicate" if each.duplicate else "accepted" for each in answers)
+        for end, count in ends.items():
+            self._in.labels(end).inc(count)
+        for job, count in Tally(job for answer in answers for job in answer.jobs).items():
+            self._arrived.labels(job).inc(count)
         if rejected:
             self._in.labels("rejected").inc(rejected)
 

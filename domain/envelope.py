@@ -13,7 +13,6 @@ from pydantic_core import PydanticCustomError, from_json
 from domain.errors import MalformedEvent
 from domain.fields import Moment, Traceparent, has_nul
 from domain.moments import Clock, iso, utc_now
-from domain.shared_fields import with_shared_fields
 
 MAX_BODY_BYTES = 256 * 1024
 """Largest event body accepted, in bytes."""
@@ -132,7 +131,7 @@ def read_back(body: bytes) -> Envelope:
     if b"\\u0000" in body or b"NaN" in body or b"Infinity" in body:
         _json(body)
     try:
-        return with_shared_fields(Envelope.model_validate_json(body))
+        return Envelope.model_validate_json(body)
     except ValidationError as error:
         if error.errors()[0]["type"] == "json_invalid":
             raise MalformedEvent("The body is not JSON: " + explain(error), code="not_json") from None

@@ -12,7 +12,6 @@ from domain.errors import MalformedEvent, UnknownName
 from domain.fields import Moment, Version, Whole, YesNo
 from domain.orders import Order
 from domain.products import Product
-from domain.shared_fields import with_shared_fields
 from domain.stock import StockImported
 
 CONTRACT_VERSION = "1"
@@ -183,7 +182,7 @@ def payload_of(envelope: Envelope) -> Payload:
     """
     kind = event_type(envelope.type)
     try:
-        return with_shared_fields(kind.payload.model_validate(envelope.data))
+        return kind.payload.model_validate(envelope.data)
     except ValidationError as error:
         raise MalformedEvent(
             f"data of {envelope.type} is not valid: {explain(error)}", code="invalid_payload"

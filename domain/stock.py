@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-PACE_SECONDS = 0.75
+PACE_SECONDS = 0.85
 """From the first change that a channel's stock is in for to the next time it is sent: what comes in between is sent
 with it. A hot SKU still moves at least every second.
 """

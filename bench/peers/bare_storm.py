@@ -24,7 +24,7 @@ from bench.publishing import QUEUE
 from bench.work import HEADERS
 
 PREFETCH = 2000
-PACE_SECONDS = 0.75
+PACE_SECONDS = 0.85
 AT_ONCE = 5
 STORED = "bare_events"
 _COPY = f"COPY {STORED} (id, body) FROM STDIN"

@@ -320,35 +320,22 @@ def test_a_batch_is_sorted_into_events_and_rejections_in_order() -> None:
     assert [rejection.body for rejection in rejections] == [b"no"]
 
 
-async def test_changes_of_stock_come_in_larger_batches_that_are_prepared_meanwhile(
-    house: SmallHouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_changes_of_stock_come_in_larger_batches(house: SmallHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("broker.intake.BATCH", 2)
     monkeypatch.setattr("broker.intake.STOCK_BATCH", 3)
-    prepared: list[int] = []
     stored: list[int] = []
-    held = asyncio.Event()
-    admit, prepare = house.ledger.admit, house.ledger.prepare
+    admit = house.ledger.admit
 
-    async def admit_held(batch: Sequence[Incoming], rejections: Sequence[Rejection] = ()) -> list[Admission]:
+    async def admit_counted(batch: Sequence[Incoming], rejections: Sequence[Rejection] = ()) -> list[Admission]:
         stored.append(len(batch))
-        await held.wait()
         return await admit(batch, rejections)
 
-    async def prepare_counted(batch: Sequence[Incoming]) -> None:
-        prepared.append(len(batch))
-        await prepare(batch)
-
-    monkeypatch.setattr(house.ledger, "admit", admit_held)
-    monkeypatch.setattr(house.ledger, "prepare", prepare_counted)
+    monkeypatch.setattr(house.ledger, "admit", admit_counted)
     data = {"warehouse": "main", "total": 9, "allocated": 0}
     for at in range(8):
         body = house.incoming("stock.changed", {**data, "sku": f"MUG-{at}"}, id=f"s-{at}").body
         await send(house, body, key="stock.changed.acme.main")
     async with intake_at_work(house):
-        await until(lambda: bool(prepared))
-        held.set()
         await until(lambda: _stored(house, 8))
     assert stored == [2, 3, 3]
-    assert prepared == [3, 3]
     assert await count_messages(house) == 8
