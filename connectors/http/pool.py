@@ -30,6 +30,10 @@ class Target:
     secure: bool
 
 
+SWEEP_SECONDS = 1.0
+"""How often the kept connections are looked through for what is too old."""
+
+
 class Pool:
     """Lends connections, one call at a time each. For one event loop."""
 
@@ -42,6 +46,7 @@ class Pool:
         self._freed: dict[Target, deque[asyncio.Future[None]]] = defaultdict(deque)
         self._tls: ssl.SSLContext | None = None
         self._closed = False
+        self._swept_at = time.monotonic()
 
     @contextlib.asynccontextmanager
     async def lend(self, target: Target) -> AsyncIterator[Wire]:
@@ -99,12 +104,28 @@ class Pool:
         return None
 
     def _take_back(self, target: Target, wire: Wire) -> None:
+        now = time.monotonic()
         if wire.reusable and not self._closed:
-            wire.idle_since = time.monotonic()
+            wire.idle_since = now
             self._idle[target].append(wire)
         else:
             wire.close()
             self._wires.discard(wire)
+        if now > self._swept_at + SWEEP_SECONDS:
+            self._swept_at = now
+            self._sweep(now - self._limits.keepalive_seconds)
+
+    def _sweep(self, oldest: float) -> None:
+        """Close what was not used since ``oldest``: calls take the connection used last, so most of what a burst opened
+        is never taken again.
+        """
+        for target, idle in list(self._idle.items()):
+            while idle and not (idle[0].reusable and idle[0].idle_since > oldest):
+                wire = idle.popleft()
+                wire.close()
+                self._wires.discard(wire)
+            if not idle:
+                del self._idle[target]
 
     async def _connect(self, target: Target) -> Wire:
         loop = asyncio.get_running_loop()

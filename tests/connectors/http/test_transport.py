@@ -31,6 +31,31 @@ async def test_one_connection_serves_calls_in_a_row() -> None:
         assert (server.connections, len(server.heard)) == (1, 3)
 
 
+async def test_connections_of_a_burst_are_closed_though_later_calls_need_but_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("connectors.http.pool.SWEEP_SECONDS", 0.0)
+    ended: list[Heard] = []
+    together = asyncio.Barrier(5)
+
+    async def answer(heard: Heard, writer: asyncio.StreamWriter) -> None:
+        if len(server.heard) <= together.parties:
+            await together.wait()
+            asyncio.create_task(writer.wait_closed()).add_done_callback(lambda _: ended.append(heard))
+        writer.write(response(200, b"{}"))
+
+    async with wire_server(answer) as server:
+        transport = transport_to(server, keepalive_seconds=0.05)
+        await asyncio.gather(*(send(transport, server) for _ in range(together.parties)))
+        assert server.connections == together.parties
+        deadline = time.monotonic() + 10
+        while len(ended) < together.parties - 1 and time.monotonic() < deadline:
+            await send(transport, server)
+            await asyncio.sleep(0.01)
+        assert len(ended) >= together.parties - 1
+        await transport.aclose()
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
 async def test_a_call_into_a_dead_kept_connection_is_sent_once_and_counts_as_sent(method: str) -> None:
     async def answer_once_then_hang_up(_: Heard, writer: asyncio.StreamWriter) -> None:
