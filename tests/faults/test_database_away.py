@@ -29,6 +29,7 @@ from tests.services.rabbitmq import Vhost
 WATCHED_SECONDS = 6.0
 CPU_SHARE = 0.15
 LINES_PER_SECOND = 8.0
+"""Each part of a process that waits (intake, settle, claims, announcements, rescue, lease) says so once a second."""
 ADMITS, SETTLES = "admit.before_commit", "settle.before_commit"
 
 
