@@ -13,7 +13,7 @@ import structlog
 from broker.crash import crash_point
 from broker.handling import Handler, Run, single
 from broker.renewal import REFUSED, Renewals, Ungated
-from domain.authorization import SETTLED, Authorization, Tokens, wait_after_failure
+from domain.authorization import SETTLED, UNTIL_AUTHORIZED, Authorization, Tokens, wait_after_failure
 from domain.errors import ShopDown, ShopError, ShopRejected, ShopThrottled, ShopUnauthorized, StorageUnavailable
 from domain.events import Tick
 from domain.moments import iso
@@ -22,8 +22,6 @@ from domain.ports import Refresher
 
 log = structlog.get_logger(__name__)
 
-UNTIL_SOMEBODY_ACTS = 3600.0
-"""Seconds for which the gate stays closed each time it is found that only new tokens from a person can help."""
 AWAY_SECONDS = 1.0
 """How long a database that is away is left alone before tokens are to be stored again."""
 
@@ -105,7 +103,7 @@ def _renewed(tokens: Tokens) -> Done:
 async def _failed(run: Run, known: Authorization, renewals: Renewals, error: ShopError) -> Outcome:
     refused = isinstance(error, ShopUnauthorized | ShopRejected)
     never_sent = isinstance(error, ShopThrottled) or (isinstance(error, ShopDown) and not error.reached)
-    wait = UNTIL_SOMEBODY_ACTS if refused else wait_after_failure(known.failures + 1)
+    wait = UNTIL_AUTHORIZED if refused else wait_after_failure(known.failures + 1)
     if isinstance(error, ShopThrottled) and error.retry_after is not None:
         wait = max(wait, error.retry_after)
     told = error.sentence

@@ -150,10 +150,11 @@ async def test_a_lost_answer_is_told_and_waits_for_a_person_whose_tokens_let_eve
     assert row.state == "disconnected" and "towpath channels authorize acme/hourly" in row.state_reason
     assert "broke off before its answer was stored" in row.state_reason
     before = len(hourly.server.calls)
-    for _ in range(5):
-        hourly.house.clock.advance(120)
+    for seconds in (120, 120, 4000, 4000, 90_000):
+        hourly.house.clock.advance(seconds)
         await hourly.house.work_off()
     assert len(hourly.server.calls) - before == 0, "nobody knocks while only a person can help"
+    assert (await hourly.row()).state_reason == row.state_reason
     delivery = await hourly.house.delivery(message)
     assert (delivery.state, delivery.cause, delivery.failures) == ("waiting", "unauthorized", 0)
     await hourly.house.care.authorize("acme", "hourly", hourly.server.issue(), actor="tester")
