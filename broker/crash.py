@@ -17,6 +17,9 @@ POINTS = (
     "relay.after_announce",
     "timer.before_commit",
     "ingest.after_commit",
+    "renewal.before_call",
+    "renewal.after_call",
+    "renewal.after_store",
 )
 """Every point there is. ``TOWPATH_CRASH_AT=name`` ends the process there, ``name:N`` on the Nth passage."""
 

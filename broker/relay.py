@@ -181,7 +181,7 @@ class Relay:
             crash_point("relay.after_publish")
             self._meters.announced.inc(receipts.count(Receipt.CONFIRMED))
             self._pauses.learn(job, took=all(receipt is Receipt.CONFIRMED for receipt in receipts))
-            self._complain(receipts)
+            self._complain(receipts, job_queue(job))
 
     async def _tell_oms(self) -> bool:
         if self._pauses.now(OMS):
@@ -200,14 +200,15 @@ class Relay:
             await self._ledger.mark_sent(sent)
         if waiting:
             self._pauses.learn(OMS, took=len(sent) == len(waiting))
-        self._complain([receipt for receipt in receipts if receipt is not Receipt.UNROUTABLE])
+        self._complain([receipt for receipt in receipts if receipt is not Receipt.UNROUTABLE], OMS)
         return bool(sent)
 
-    def _complain(self, receipts: list[Receipt]) -> None:
+    def _complain(self, receipts: list[Receipt], destination: str) -> None:
         failed = [receipt for receipt in receipts if receipt is not Receipt.CONFIRMED]
         if failed:
             log.warning(
                 "publish_failed",
+                destination=destination,
                 count=len(failed),
                 receipt=str(failed[0]),
                 next="they stay in the ledger and are published again",

@@ -6,17 +6,24 @@ have in hand is kept out by the token's version.
 
 from __future__ import annotations
 
+import asyncio
+
+import structlog
+
+from broker.crash import crash_point
 from broker.handling import Handler, Run, single
 from broker.renewal import REFUSED, Renewals, Ungated
-from domain.authorization import SETTLED, Authorization, Tokens, wait_after_failure
-from domain.errors import ShopDown, ShopError, ShopRejected, ShopThrottled, ShopUnauthorized
+from domain.authorization import SETTLED, UNTIL_AUTHORIZED, Authorization, Tokens, wait_after_failure
+from domain.errors import ShopDown, ShopError, ShopRejected, ShopThrottled, ShopUnauthorized, StorageUnavailable
 from domain.events import Tick
 from domain.moments import iso
 from domain.outcomes import Counts, Done, Effects, Outcome, Park, Retry, Skipped
 from domain.ports import Refresher
 
-UNTIL_SOMEBODY_ACTS = 3600.0
-"""Seconds for which the gate stays closed each time it is found that only new tokens from a person can help."""
+log = structlog.get_logger(__name__)
+
+AWAY_SECONDS = 1.0
+"""How long a database that is away is left alone before tokens are to be stored again."""
 
 
 def authorization_refresh(renewals: Renewals, refresher: Refresher) -> Handler:
@@ -58,13 +65,34 @@ async def _renew(run: Run, known: Authorization, renewals: Renewals, refresher: 
     channel = run.channel
     if not await renewals.begin(channel, known.version):
         return Retry("The tokens were replaced just now.", "tokens_replaced", 1.0)
+    crash_point("renewal.before_call")
     try:
         tokens = await refresher.refresh(channel, known.refresh, Ungated(run.guard))
     except ShopError as error:
         return await _failed(run, known, renewals, error)
-    if not await renewals.store(channel, known.version, tokens):
+    crash_point("renewal.after_call")
+    if not await _store(run, known, renewals, tokens):
         return Skipped("Newer tokens were entered meanwhile; those just got are not used.", "tokens_replaced")
+    crash_point("renewal.after_store")
     return _renewed(tokens)
+
+
+async def _store(run: Run, known: Authorization, renewals: Renewals, tokens: Tokens) -> bool:
+    """Store tokens, however long the database stays away (up to the run's end): only this process has them, and the
+    platform may not give them again. False where others stand in their place.
+    """
+    unsure = False
+    while True:
+        try:
+            stored = await renewals.store(run.channel, known.version, tokens)
+            if stored or not unsure:
+                return stored
+            now = await renewals.known(run.channel)
+            return now is not None and now.refresh == tokens.refresh
+        except StorageUnavailable as error:
+            unsure = True
+            log.warning("tokens_not_stored", channel=run.channel.code, reason=error.sentence)
+            await asyncio.sleep(AWAY_SECONDS)
 
 
 def _renewed(tokens: Tokens) -> Done:
@@ -75,7 +103,7 @@ def _renewed(tokens: Tokens) -> Done:
 async def _failed(run: Run, known: Authorization, renewals: Renewals, error: ShopError) -> Outcome:
     refused = isinstance(error, ShopUnauthorized | ShopRejected)
     never_sent = isinstance(error, ShopThrottled) or (isinstance(error, ShopDown) and not error.reached)
-    wait = UNTIL_SOMEBODY_ACTS if refused else wait_after_failure(known.failures + 1)
+    wait = UNTIL_AUTHORIZED if refused else wait_after_failure(known.failures + 1)
     if isinstance(error, ShopThrottled) and error.retry_after is not None:
         wait = max(wait, error.retry_after)
     told = error.sentence

@@ -11,6 +11,8 @@ AHEAD = timedelta(minutes=5)
 """How long before its expiry a token is renewed, where it lives that long."""
 FIRST_WAIT, LONGEST_WAIT = 30.0, 3600.0
 """Seconds after a renewal that failed until the next try, at first and at the most."""
+UNTIL_AUTHORIZED = 10 * 365 * 86_400.0
+"""Seconds for which a channel makes no call once only new tokens from a person can help: as good as for ever."""
 SETTLED = timedelta(minutes=5)
 """A token refused sooner than this after it was got is not renewed again: a newer one would be refused as well."""
 

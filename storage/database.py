@@ -16,7 +16,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -26,8 +25,7 @@ from storage.engine import make_engine
 from storage.line import Line
 from storage.link import Link, T, Work, watch, with_retries
 from storage.lock import InstanceLock
-
-log = structlog.get_logger(__name__)
+from storage.outages import Outages
 
 _MAX_GROUP = 256
 
@@ -54,6 +52,7 @@ class Database:
         self._reads: Line[_Job | None] = Line()
         self._questions: Line[_Job | None] = Line()
         self._closed = False
+        self._outages = Outages()
         self._links: list[Link] = []
         self._over = threading.Event()
         self.last_write_failed = False
@@ -68,7 +67,7 @@ class Database:
             *(threading.Thread(target=self._read, name=f"towpath-read-{n}", daemon=True) for n in range(readers)),
             threading.Thread(target=self._answer, name="towpath-question", daemon=True),
         ]
-        self.direct = None if one_writer else Direct(self.engine)
+        self.direct = None if one_writer else Direct(self.engine, self._outages)
         if not one_writer:
             threading.Thread(target=watch, args=(self._links, self._over), name="towpath-watch", daemon=True).start()
         for thread in self._threads:
@@ -150,15 +149,30 @@ class Database:
 
     @contextlib.contextmanager
     def _writing(self, jobs: list[_Job]) -> Iterator[None]:
-        """As :func:`_answering`; remembers whether the database could write."""
+        """Whatever goes wrong becomes the answer of every piece of work that has none yet; remembers whether the
+        database could write.
+        """
         try:
             yield
         except Exception as error:  # noqa: BLE001 - handed to whoever asked for this piece of work
-            answer = _translate(error)
+            answer = self._translate(error)
             self.last_write_failed = isinstance(answer, StorageUnavailable)
             _fail(jobs, answer)
         else:
             self.last_write_failed = False
+
+    def _translate(self, error: Exception) -> Exception:
+        """A database that is away or full becomes StorageUnavailable; everything else stays what it is."""
+        if isinstance(error, TowpathError) or not isinstance(error, DBAPIError):
+            return error
+        if isinstance(error, OperationalError) or error.connection_invalidated:
+            self._outages.tell(error.orig)
+            unavailable = StorageUnavailable(
+                f"The database does not answer or cannot write ({type(error.orig).__name__}: {error.orig})."
+            )
+            unavailable.__cause__ = error
+            return unavailable
+        return error
 
     def _read(self) -> None:
         with self._link(reading=True) as link:
@@ -172,8 +186,10 @@ class Database:
         while (job := line.get()) is not None:
             if not job.future.set_running_or_notify_cancel():
                 continue
-            with _answering([job]):
+            try:
                 job.future.set_result(with_retries(link, job.work))
+            except Exception as error:  # noqa: BLE001 - handed to whoever asked
+                _fail([job], self._translate(error))
 
     def _write_one_by_one(self) -> None:
         with self._link() as link:
@@ -226,30 +242,7 @@ class Database:
                 job.future.set_exception(failure)
 
 
-@contextlib.contextmanager
-def _answering(jobs: list[_Job]) -> Iterator[None]:
-    """Whatever goes wrong becomes the answer of every piece of work that has none yet."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - handed to whoever asked for this piece of work
-        _fail(jobs, _translate(error))
-
-
 def _fail(jobs: list[_Job], answer: Exception) -> None:
     for job in jobs:
         if not job.future.done():
             job.future.set_exception(answer)
-
-
-def _translate(error: Exception) -> Exception:
-    """A database that is away or full becomes StorageUnavailable; everything else stays what it is."""
-    if isinstance(error, TowpathError) or not isinstance(error, DBAPIError):
-        return error
-    if isinstance(error, OperationalError) or error.connection_invalidated:
-        log.warning("database_unavailable", error=type(error.orig).__name__)
-        unavailable = StorageUnavailable(
-            f"The database does not answer or cannot write ({type(error.orig).__name__}: {error.orig})."
-        )
-        unavailable.__cause__ = error
-        return unavailable
-    return error

@@ -12,15 +12,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import psycopg
-import structlog
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine
 
 from domain.errors import StorageUnavailable
 from storage.engine import PATIENCE
 from storage.link import SILENT_SECONDS
-
-log = structlog.get_logger(__name__)
+from storage.outages import Outages
 
 Rows = list[tuple[Any, ...]]
 
@@ -28,12 +26,13 @@ Rows = list[tuple[Any, ...]]
 class Direct:
     """A few connections that an event loop keeps for statements that are transactions of their own.
 
-    ``engine`` is the database's; ``most`` statements are under way at a time.
+    ``engine`` is the database's, ``outages`` what tells that it is away; ``most`` statements are under way at a time.
     """
 
-    def __init__(self, engine: Engine, most: int = 2) -> None:
+    def __init__(self, engine: Engine, outages: Outages, most: int = 2) -> None:
         _, address = engine.dialect.create_connect_args(engine.url)
         self._how = {**address, **PATIENCE}
+        self._outages = outages
         self._free = most
         self._idle: list[psycopg.AsyncConnection] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -56,7 +55,7 @@ class Direct:
         connection: psycopg.AsyncConnection | None = None
         try:
             connection = await self._connection()
-            return await _say(connection, statement, values) if connection is not None else None
+            return await self._say(connection, statement, values) if connection is not None else None
         finally:
             self._free += 1
             if connection is not None:
@@ -73,9 +72,27 @@ class Direct:
             connection = await psycopg.AsyncConnection.connect(**self._how, autocommit=True)
             await connection.execute("SET enable_seqscan = off")
         except psycopg.Error as error:
-            log.warning("database_unavailable", error=type(error).__name__)
+            self._outages.tell(error)
             return None
         return connection
+
+    async def _say(
+        self, connection: psycopg.AsyncConnection, statement: bytes, values: Mapping[str, Any]
+    ) -> Rows | None:
+        try:
+            async with asyncio.timeout(SILENT_SECONDS):
+                cursor = await connection.execute(statement, values)
+                return await cursor.fetchall()
+        except (psycopg.Error, TimeoutError) as error:
+            if isinstance(error, psycopg.Error) and _is_sound(connection):
+                # It was rolled back.
+                return None
+            with contextlib.suppress(psycopg.Error):
+                connection.pgconn.finish()
+            self._outages.tell(error)
+            raise StorageUnavailable(
+                f"The database did not answer ({type(error).__name__}); whether it took what it was told is not known."
+            ) from error
 
     def _give_back(self, connection: psycopg.AsyncConnection) -> None:
         if self._closed or not _is_sound(connection):
@@ -96,20 +113,3 @@ class Direct:
 
 def _is_sound(connection: psycopg.AsyncConnection) -> bool:
     return connection.info.transaction_status is TransactionStatus.IDLE
-
-
-async def _say(connection: psycopg.AsyncConnection, statement: bytes, values: Mapping[str, Any]) -> Rows | None:
-    try:
-        async with asyncio.timeout(SILENT_SECONDS):
-            cursor = await connection.execute(statement, values)
-            return await cursor.fetchall()
-    except (psycopg.Error, TimeoutError) as error:
-        if isinstance(error, psycopg.Error) and _is_sound(connection):
-            # It was rolled back.
-            return None
-        with contextlib.suppress(psycopg.Error):
-            connection.pgconn.finish()
-        log.warning("database_unavailable", error=type(error).__name__)
-        raise StorageUnavailable(
-            f"The database did not answer ({type(error).__name__}); whether it took what it was told is not known."
-        ) from error

@@ -14,9 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import pytest
 from pydantic import SecretStr
 
 from connectors.http import AllowedHosts, Caller, Endpoint, Operation, build_endpoint
@@ -27,6 +26,9 @@ from domain.moments import Clock
 from domain.periods import ALL_PERIODS, NEVER
 from domain.ports import ConnectionCheck, Shop
 from domain.setting_fields import CHANNEL_FIELDS, offered
+
+if TYPE_CHECKING:
+    import pytest
 
 NAME = "hourly"
 HOUR = timedelta(hours=1)
@@ -87,7 +89,9 @@ PLATFORM = Platform(MANIFEST, new_state, lambda caller, state: cast(Shop, Hourly
 @dataclass
 class TokenServer:
     """What the platform knows, by its own clock. Of ``lose`` renewals the answer is not sent; while ``away`` it renews
-    nothing.
+    nothing. With ``patient`` a refresh token that was used last is answered again, by the tokens it led to. Other calls
+    are answered when there have been as many as ``together``. ``asked`` is its ledger of renewals: each refresh token
+    that came, and whether it led to new tokens.
     """
 
     clock: Clock
@@ -98,9 +102,14 @@ class TokenServer:
     renewals: int = 0
     lose: int = 0
     away: bool = False
+    patient: bool = False
+    together: int = 0
+    crowd: int = 0
+    used: str = ""
+    asked: list[tuple[str, bool]] = field(default_factory=list)
     statuses: dict[str, str] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: threading.Condition = field(default_factory=threading.Condition)
 
     def issue(self) -> Tokens:
         """New tokens; those before are worth nothing."""
@@ -114,25 +123,32 @@ class TokenServer:
             self.calls.append(f"{method} {path.split('/')[1]}")
             if path == "/token":
                 return (503, {"error": "down"}) if self.away else self._renew(body)
+            self.crowd += 1
+            self.lock.notify_all()
+            self.lock.wait_for(lambda: self.crowd >= self.together, 30)
             if token != self.access or self.expires_at is None or self.clock() >= self.expires_at:
                 return 401, {"error": "The token is not valid."}
             self.statuses[path.rsplit("/", 1)[1]] = body.get("status", "")
             return 200, {}
 
     def _renew(self, body: dict[str, Any]) -> tuple[int, Any] | None:
-        if body.get("refresh_token") != self.refresh:
-            return 401, {"error": "invalid_grant"}
-        tokens = self.issue()
+        given = body.get("refresh_token", "")
+        fresh = given == self.refresh
+        self.asked.append((given, fresh))
+        if not fresh:
+            return self._told() if self.patient and given == self.used else (401, {"error": "invalid_grant"})
+        self.used = given
+        self.issue()
         self.renewals += 1
         if self.lose:
             self.lose -= 1
             return None
-        assert tokens.expires_at is not None
-        return 200, {
-            "access_token": self.access,
-            "refresh_token": self.refresh,
-            "expires_at": tokens.expires_at.isoformat(),
-        }
+        return self._told()
+
+    def _told(self) -> tuple[int, Any]:
+        assert self.expires_at is not None
+        tokens = {"access_token": self.access, "refresh_token": self.refresh}
+        return 200, {**tokens, "expires_at": self.expires_at.isoformat()}
 
 
 @contextmanager
@@ -175,3 +191,15 @@ def register(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the platform known for the length of a test."""
     monkeypatch.setitem(PLATFORMS, NAME, PLATFORM)
     monkeypatch.setitem(MANIFESTS, NAME, MANIFEST)
+
+
+def main() -> None:
+    """``python -m tests.refreshing ROLE…``: Towpath, which knows the platform."""
+    PLATFORMS[NAME], MANIFESTS[NAME] = PLATFORM, MANIFEST
+    from app.__main__ import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -13,6 +13,7 @@ from broker.breaker import WHOLE, Closure
 from broker.gates import UNAUTHORIZED
 from broker.handling import HELD
 from broker.operations.values import ChannelRow, ScheduleRow, Statistics
+from domain.authorization import UNTIL_AUTHORIZED
 from domain.budget import next_pass
 from domain.channels import Channel
 from domain.moments import from_micros
@@ -117,10 +118,17 @@ def _channel_state(channel: Channel, closed: Sequence[Row[Any]], now: int) -> tu
     ]
     whole = closures[0] if closures[0].operation == WHOLE else None
     told = [whole] if whole else closures
-    reason = " ".join(f"{each.words} Next try in {each.seconds:.0f} s." for each in told)
+    reason = " ".join(map(_explained, told))
     if whole and whole.cause == UNAUTHORIZED and channel.renews:
         return "disconnected", reason
     return (whole.cause or "closed") if whole else "partly_down", reason
+
+
+def _explained(closure: Closure) -> str:
+    """Why it is closed, and until when where that is a matter of time."""
+    if closure.seconds > UNTIL_AUTHORIZED / 2:
+        return closure.words
+    return f"{closure.words} Next try in {closure.seconds:.0f} s."
 
 
 def _count(connection: Connection, condition: Any) -> Counter[str]:

@@ -22,6 +22,8 @@ from tests.app.workload import Work, check, check_orders, parcel_events, wait_se
 from tests.services.process import free_port
 
 TIMER = "timer.before_commit"
+RENEWAL = "renewal."
+"""Points of a platform whose tokens are renewed; see ``test_killed_renewals``."""
 ONLY_WITH_A_BROKER = {"relay.after_publish"}
 LATER = {"settle.before_commit": 4, "worker.after_call": 6, "worker.before_call": 3}
 
@@ -42,7 +44,7 @@ def die_once(stack: Stack, point: str, port: int) -> Child:
     return up(stack, point, port)
 
 
-@pytest.mark.parametrize("point", [name for name in POINTS if name != TIMER])
+@pytest.mark.parametrize("point", [name for name in POINTS if name != TIMER and not name.startswith(RENEWAL)])
 def test_a_process_that_dies_at_a_crash_point_changes_nothing_for_the_shop(
     stack: Stack, office: Office, point: str
 ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from broker.operations import ChannelRow, DeliveryRow, NewChannel
 from domain.access import Actor
 from domain.authorization import Tokens
 from domain.channels import ChannelSettings
-from domain.errors import InputError
+from domain.errors import InputError, StorageUnavailable
 from domain.periods import NEVER, Period
 from domain.settings import Changes
 from storage.channel_tables import authorizations
@@ -149,16 +150,41 @@ async def test_a_lost_answer_is_told_and_waits_for_a_person_whose_tokens_let_eve
     assert row.state == "disconnected" and "towpath channels authorize acme/hourly" in row.state_reason
     assert "broke off before its answer was stored" in row.state_reason
     before = len(hourly.server.calls)
-    for _ in range(5):
-        hourly.house.clock.advance(120)
+    for seconds in (120, 120, 4000, 4000, 90_000):
+        hourly.house.clock.advance(seconds)
         await hourly.house.work_off()
     assert len(hourly.server.calls) - before == 0, "nobody knocks while only a person can help"
+    assert (await hourly.row()).state_reason == row.state_reason
     delivery = await hourly.house.delivery(message)
     assert (delivery.state, delivery.cause, delivery.failures) == ("waiting", "unauthorized", 0)
     await hourly.house.care.authorize("acme", "hourly", hourly.server.issue(), actor="tester")
     await hourly.house.work_off()
     assert (await hourly.house.delivery(message)).state == "done"
     assert (await hourly.row()).state == "connected"
+
+
+@pytest.mark.parametrize("heard", [False, True], ids=["not_taken", "taken_and_the_answer_lost"])
+async def test_tokens_that_a_database_that_is_away_does_not_take_are_kept_and_stored_when_it_is_back(
+    hourly: Hourly, monkeypatch: pytest.MonkeyPatch, heard: bool
+) -> None:
+    """The platform would not give them again."""
+    renewals, missed = hourly.house.renewals, iter((True, True))
+    store = renewals.store
+
+    async def store_when_back(*given: Any) -> bool:
+        if next(missed, False):
+            if heard:
+                await store(*given)
+            raise StorageUnavailable("The database does not answer.")
+        return await store(*given)
+
+    monkeypatch.setattr(renewals, "store", store_when_back)
+    monkeypatch.setattr(import_module("consumers.authorization_refresh"), "AWAY_SECONDS", 0.01)
+    hourly.house.clock.advance(3700)
+    assert (await hourly.work(await hourly.status(1))).state == "done"
+    assert hourly.server.renewals == 1
+    assert await hourly.renewal_logs() == [("Done", "ok")]
+    assert next(missed, None) is None
 
 
 async def test_a_platform_that_is_away_is_asked_again_ever_more_seldom_and_costs_no_retry(hourly: Hourly) -> None:

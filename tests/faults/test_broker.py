@@ -19,6 +19,8 @@ from tests.app.web import Web
 from tests.app.workload import Work, parcel_events, wait_settled
 from tests.faults.judging import judge
 from tests.faults.signs import AmqpHand, lanes_of, said, says, virtual_host
+from tests.faults.test_relay import leads
+from tests.faults.test_stopped_consumer import stopped
 from tests.faults.wires import Wires
 from tests.services.process import free_port
 from tests.services.provide import Rabbit
@@ -73,7 +75,8 @@ def times(child: Child, event_name: str) -> int:
 def test_F19_a_queue_deleted_under_its_consumer_is_noticed_and_consumed_again_once_it_is_declared(
     stack: Stack, office: Office, rabbitmq_server: Rabbit
 ) -> None:
-    relay, consumer, door = (stack.start(role).works() for role in ("relay", "consume", "serve"))
+    relay = leads(stack.start("relay"))
+    consumer, door = stack.start("consume").works(), stack.start("serve").works()
     stack.shop.slow_down(400)
     first = Work(over_http=[parcel_events(order)[0] for order in stack.shop.buy(60)])
     first.send_over_http(address_of(door), office.key, batch=60)
@@ -82,8 +85,10 @@ def test_F19_a_queue_deleted_under_its_consumer_is_noticed_and_consumed_again_on
     says(consumer, "consumer_restarted", queue=QUEUE, reason="the broker cancelled the consumer")
     stack.shop.slow_down(0)
     second = Work(over_http=[parcel_events(order)[0] for order in stack.shop.buy(5)])
-    second.send_over_http(address_of(door), office.key)
-    says(relay, "queue_missing", queue=QUEUE)
+    with stopped(consumer):
+        # A consumer at work looks for due lanes by itself, and may leave the relay nothing to tell of.
+        second.send_over_http(address_of(door), office.key)
+        says(relay, "queue_missing", queue=QUEUE)
     found = stack.command("doctor")
     assert found.returncode == 1
     assert QUEUE in found.stdout.decode() + found.stderr.decode()

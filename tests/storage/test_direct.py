@@ -13,6 +13,7 @@ from storage.database import Database
 from storage.direct import Direct, Rows
 from storage.engine import make_engine
 from storage.link import SILENT_SECONDS
+from storage.outages import Outages
 from tests.moody import until
 
 _TABLE = "CREATE TABLE said (number int CHECK (number < 100))"
@@ -30,7 +31,7 @@ def database(postgresql_database: str) -> Iterator[Database]:
 
 @pytest.fixture
 def direct(database: Database) -> Iterator[Direct]:
-    direct = Direct(database.engine)
+    direct = Direct(database.engine, Outages())
     yield direct
     direct.close()
 
@@ -92,7 +93,7 @@ async def test_an_answer_that_never_comes_ends_the_connection(
 
 
 async def test_a_database_that_cannot_be_reached_is_left_to_the_ordinary_way() -> None:
-    away = Direct(make_engine("postgresql+psycopg://nobody@127.0.0.1:1/none"))
+    away = Direct(make_engine("postgresql+psycopg://nobody@127.0.0.1:1/none"), Outages())
     assert await away.run("SELECT 1", {}) is None
 
 
