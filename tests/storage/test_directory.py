@@ -157,9 +157,7 @@ def test_an_account_without_channels_is_known(site: Site) -> None:
 
 
 def test_a_channel_knows_the_default_warehouse_and_carrier_of_its_account(site: Site) -> None:
-    acme = site.database.read(
-        lambda connection: connection.scalar(select(accounts.c.id).where(accounts.c.code == "acme"))
-    )
+    acme = next(row.id for row in site.rows(accounts) if row.code == "acme")
     put = own_settings.insert().values(owner_id=acme, version=1)
     site.run(put.values(chosen={"default_warehouse": "east", "default_carrier": None, "stock_buffer": 2}))
     with site.database.engine.connect() as connection:

@@ -35,7 +35,7 @@ row_sets = st.lists(
     max_size=8,
     unique_by=lambda row: row.key,
 )
-methods = st.sampled_from(["UPS", "ups next day", " UPS Next Day ", "UPS  Next", "U Air", "DHL Next Air", "Pigeon"])
+methods = st.sampled_from(["UPS", "ups next day", " UPS Next Day ", "UPS Next", "U Air", "DHL Next Air", "Pigeon"])
 
 
 def row(channel: str, oms: str) -> CarrierMapping:
