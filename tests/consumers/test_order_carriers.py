@@ -148,9 +148,11 @@ async def test_a_method_that_nobody_could_map_is_dead_where_the_channel_says_sto
 
 
 async def test_a_mapping_or_default_that_changed_since_tells_no_order_again(store: Store) -> None:
+    await put(store, default_warehouse="west", default_carrier="fedex")
     order = bought(store)
     await store.run(await store.house.order_event(order))
-    await put(store, default_warehouse="east")
+    assert await told(store) == ("west", "fedex", None)
+    await put(store, default_warehouse="east", default_carrier=None)
     await map_method(store, "UPS*", "ups")
     assert (await store.run(await store.house.order_event(order))).code == "unchanged"
     await store.house.mappings.remove("acme", "main", MappingKind.CARRIER, "UPS*", "tester")

@@ -22,7 +22,7 @@ from domain.mappings import (
 
 carriers = st.sampled_from(["U", "UPS", "ups ", "UPS Next", "UPS Next Day", "DHL"])
 services = st.sampled_from(["", "Day", " NEXT day", "Next", "Air"])
-patterns = st.sampled_from(["*", "U*", "ups*", "UPS *", "UPS N*"])
+patterns = st.sampled_from(["*", "U*", "ups*", "UPS *", "UPS N*", "UPS Next Day*"])
 row_sets = st.lists(
     st.builds(
         CarrierMapping,
@@ -112,6 +112,12 @@ def test_what_is_written_out_comes_before_patterns_and_a_service_of_its_own_befo
     assert [found.to_oms(each) for each in asked] == [
         CarrierCode(each) for each in ("ground", "ups", "air", "ground", "dhl", "dhl", "any")
     ]
+
+
+def test_the_row_of_exactly_the_name_comes_before_a_pattern_that_writes_out_as_much() -> None:
+    found = ShippingMethods([row("UPS Ground*", "pattern"), row("UPS/Ground", "exact")])
+    assert found.to_oms("UPS Ground") == CarrierCode("exact")
+    assert found.to_oms("UPS Ground Saver") == CarrierCode("pattern")
 
 
 def test_the_same_method_asked_again_is_answered_alike_however_many_were_asked_between() -> None:
