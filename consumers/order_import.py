@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from broker.handling import Run
 from consumers.missing_skus import held_up
+from consumers.order_carrier import CarrierFound, find_carrier
 from domain.errors import ShopRejected
 from domain.events import ChannelOrder, Tick
 from domain.mappings import Side
 from domain.moments import iso
+from domain.order_defaults import same_in_shop
 from domain.orders import Order, OrderRecord
 from domain.outcomes import Announcement, Counts, CursorMoved, Done, Effects, FollowUp, Outcome, Skipped
 from domain.privacy import without_person
@@ -71,29 +71,38 @@ async def _import_one(run: Run) -> Outcome:
     order, missing = order_to_oms(order, skus)
     if missing:
         return await held_up(run, f"Order {order.external_order_id}", missing)
-    document = order.model_dump(mode="json")
-    initial = run.channel.settings.initial_order_status
-    told = {**document, "status": str(initial)} if seen is None and initial else document
-    if seen is not None and await _is_recorded(run, order, seen, document):
+    if seen is not None and await _is_recorded(run, order, seen):
         return _unchanged(order.external_order_id, seen, read=1)
+    found = await find_carrier(run, order)
+    return _imported(run, found, new=seen is None) if isinstance(found, CarrierFound) else found
+
+
+def _imported(run: Run, found: CarrierFound, *, new: bool) -> Done:
+    order, document = found.order, found.order.model_dump(mode="json")
+    initial = run.channel.settings.initial_order_status
+    told = {**document, "status": str(initial)} if new and initial else document
+    sentence = f"Order {order.external_order_id} ({order.status}) imported with {len(order.lines)} lines."
     return Done(
-        f"Order {order.external_order_id} ({order.status}) imported with {len(order.lines)} lines.",
+        f"{sentence} {found.warning}".rstrip(),
+        code="carrier_unmapped" if found.warning else "ok",
+        warning=bool(found.warning),
         effects=Effects(
-            counts=Counts(read=1, created=int(seen is None), updated=int(seen is not None)),
+            counts=Counts(read=1, created=int(new), updated=int(not new)),
             records=(OrderRecord(order.external_order_id, order.updated_at, str(order.status), document),),
             announcements=(Announcement("order.imported", told, order.external_order_id),),
         ),
     )
 
 
-async def _is_recorded(run: Run, order: Order, seen: datetime, document: Mapping[str, Any]) -> bool:
+async def _is_recorded(run: Run, order: Order, seen: datetime) -> bool:
     """Whether this very state is recorded, or was before its personal data were erased: an order may change twice in
-    the second its shop shows.
+    the second its shop shows. A mapping or a default that changed since makes no other state.
     """
     if order.updated_at > seen:
         return False
     recorded = await run.memory.order_document(run.channel.id, order.external_order_id)
-    return recorded in (document, without_person(document))
+    document = order.model_dump(mode="json")
+    return recorded is not None and any(same_in_shop(recorded, each) for each in (document, without_person(document)))
 
 
 def _unchanged(order_id: str, seen: datetime, *, read: int) -> Skipped:

@@ -163,6 +163,7 @@ class Channel:
     ``product_source`` is the *Master Product Source* of its account, as :mod:`domain.product_source` has it.
     ``mapped_at`` is when its mappings were changed last, 0 for never; ``sku_mapped`` whether it ever had SKU mappings.
     ``catalogued`` is whether its account has a catalogue (see docs/decisions/011).
+    ``default_warehouse`` and ``default_carrier`` are its account's, for orders that come in; ``None`` where not set.
     ``manual_logging`` are the jobs whose API calls are kept, each with the instant at which that ends.
     ``token_version`` grows with each new token. ``renews`` says that its token is renewed by *Authorization Refresh*;
     ``held`` that this is set to None, so that no call may be made (sales channels, section 3).
@@ -187,6 +188,8 @@ class Channel:
     token_version: int = 0
     renews: bool = False
     held: bool = False
+    default_warehouse: str | None = None
+    default_carrier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

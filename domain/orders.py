@@ -77,7 +77,11 @@ class Adjustment(_Document):
 
 
 class Order(_Document):
-    """One order of a shop in canonical form; money in the shop's currency, times in UTC."""
+    """One order of a shop in canonical form; money in the shop's currency, times in UTC.
+
+    ``shipping_method`` is as the shop writes it. ``warehouse``, ``carrier`` and ``carrier_service`` are the OMS's, by
+    which the order is to leave: as mapped, else the defaults of the account, else null.
+    """
 
     external_order_id: str
     status: OrderStatus
@@ -94,6 +98,9 @@ class Order(_Document):
     bill_to: Address = Address()
     bill_to_contact: Contact = Contact()
     notes: tuple[str, ...] = ()
+    warehouse: str | None = None
+    carrier: str | None = None
+    carrier_service: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ _FIELDS = (
     ),
     SettingField(
         "unmapped_carrier", "Unmapped carrier", _ADVANCED, _ORDERS, "choice",
-        "What happens to a shipment whose carrier has no mapping.",
+        "What happens to a shipment whose carrier, or an order whose shipping method, has no mapping.",
         choices=(("warn", "Warn and go on"), ("stop", "Stop until it is mapped")),
     ),
     SettingField(
@@ -185,10 +185,12 @@ ACCOUNT_FIELDS: dict[str, SettingField] = {
             help="Where the account's clocks are: times are shown in it and daily jobs follow it.",
         ),
         replace(
-            CHANNEL_FIELDS["units_length"], group=Group.GENERAL, section="", help="In which lengths are shown.",
+            CHANNEL_FIELDS["units_length"], group=Group.GENERAL, section="",
+            help="In which lengths are shown; events have them in mm.",
         ),
         replace(
-            CHANNEL_FIELDS["units_weight"], group=Group.GENERAL, section="", help="In which weights are shown.",
+            CHANNEL_FIELDS["units_weight"], group=Group.GENERAL, section="",
+            help="In which weights are shown; events have them in g.",
         ),
         SettingField(
             "master_product_source", "Master Product Source", Group.GENERAL, "", "text",
@@ -197,11 +199,13 @@ ACCOUNT_FIELDS: dict[str, SettingField] = {
         ),
         SettingField(
             "default_warehouse", "Default warehouse", Group.GENERAL, "", "text",
-            "The warehouse of an order that names none.", empty=True, inherits=False,
+            "The warehouse that the OMS is told of an imported order that names none.",
+            empty=True, inherits=False,
         ),
         SettingField(
             "default_carrier", "Default carrier", Group.GENERAL, "", "text",
-            "The carrier of a shipment that names none.", empty=True, inherits=False,
+            "The carrier that the OMS is told of an imported order whose shipping method is not mapped.",
+            empty=True, inherits=False,
         ),
         replace(
             CHANNEL_FIELDS["pii_retention_days"],

@@ -267,7 +267,7 @@ class Directory:
 
     def _channel(self, account: Account, row: _Row) -> Channel:
         channel_id, code, name, platform, domain, sealed, enabled, settings, mapped_at, *rest = row
-        sku_mapped, logged, version, renews, held = rest
+        sku_mapped, logged, version, renews, held, warehouse, carrier = rest
         token, fault = self._token(sealed, channel_id, domain)
         return Channel(
             id=channel_id,
@@ -289,6 +289,8 @@ class Directory:
             token_version=version,
             renews=bool(renews),
             held=bool(held),
+            default_warehouse=warehouse,
+            default_carrier=carrier,
         )
 
     def _token(self, sealed: str, channel_id: str, domain: str) -> tuple[SecretStr, str]:

@@ -85,8 +85,9 @@ async def _set_up(house: House, shop: Shop, seed: int, orders: int, stock_change
         NewChannel(code, CHANNEL, "Sandbox shop", "bright_sites", shop.domain, "sandbox-read-write", options)
     )
     await operator.set_up(house.operations, code, CHANNEL, orders)
-    fedex = CarrierMapping("FedEx Ground", "", "FedEx", "")
-    await house.operations.mappings.save(code, CHANNEL, fedex, operator.NAME)
+    for method, carrier in (("FedEx Ground", "FedEx"), ("UPS*", "UPS"), ("USPS*", "USPS")):
+        row = CarrierMapping(method, "", carrier, "")
+        await house.operations.mappings.save(code, CHANNEL, row, operator.NAME)
     key = await desk.create_key(code, ["events:write", "read", "operate"])
     control = HttpTalker(shop.url)
     _, stock = await asyncio.to_thread(control.ask, "GET", "/_sandbox/stock")

@@ -139,4 +139,7 @@ def _order() -> Order:
         ship_to_contact=buyer,
         bill_to=home,
         bill_to_contact=buyer,
+        warehouse="main",
+        carrier="ups",
+        carrier_service="ground",
     )

@@ -12,6 +12,7 @@ from console.cli.asking import change, look
 from console.cli.clock import Zone, zone_of
 from console.cli.options import AccountOption, ChannelOption, JsonOption, narrowed
 from console.cli.printing import show, show_json, table, tell, words
+from domain.mappings import CarrierCode
 
 if TYPE_CHECKING:
     from broker.operations import MappingTask, Operations
@@ -89,7 +90,15 @@ def _advice(task: MappingTask) -> str:
     where = f"{task.account}/{task.channel}"
     if task.kind == "sku":
         channel, oms = ("…", task.code) if task.side == "oms" else (task.code, "…")
-        return f"Map it: towpath mappings set {where} sku channel_sku='{channel}' oms_sku='{oms}'"
-    carrier, _, service = task.code.partition(":")
-    told = f" oms_service='{service}'" if service else ""
-    return f"Map it: towpath mappings set {where} carrier channel_carrier='…' oms_carrier='{carrier}'{told}"
+        return f"Map it: towpath mappings set {where} sku channel_sku={_quoted(channel)} oms_sku={_quoted(oms)}"
+    code = CarrierCode.of(task.code)
+    named = _quoted(code.carrier)
+    if task.side == "channel":
+        return f"Map it: towpath mappings set {where} carrier channel_carrier={named} oms_carrier='…'"
+    told = f" oms_service={_quoted(code.service)}" if code.service else ""
+    return f"Map it: towpath mappings set {where} carrier channel_carrier='…' oms_carrier={named}{told}"
+
+
+def _quoted(code: str) -> str:
+    """For a shell: a code may be a shop's own words, quotes included."""
+    return "'" + code.replace("'", "'\\''") + "'"

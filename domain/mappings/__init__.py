@@ -16,6 +16,7 @@ from domain.mappings.kinds import (
     Side,
 )
 from domain.mappings.known import SAME_SKUS, KnownCarriers, KnownSkus
+from domain.mappings.methods import ShippingMethods
 from domain.mappings.sheet import (
     MOST_ROWS,
     ROW_TYPES,
@@ -53,6 +54,7 @@ __all__ = [
     "Sheet",
     "SheetError",
     "SheetRow",
+    "ShippingMethods",
     "Side",
     "SkuMapping",
     "SkuMappings",

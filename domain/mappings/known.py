@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from domain.mappings.carrier import CarrierCode, CarrierMappings
 from domain.mappings.kinds import Missing
+from domain.mappings.methods import ShippingMethods
 from domain.mappings.sku import ChannelSku, ResolvedSku, SkuMappings
 
 
 @dataclass(frozen=True, slots=True)
 class KnownCarriers:
-    """Carrier mappings of a channel, and missing codes that were answered with "ignore"."""
+    """Carrier mappings of a channel, and missing codes that were answered with "ignore".
+
+    ``methods`` are the same mappings by the name of the shop's shipping method.
+    """
 
     mappings: CarrierMappings
     ignored: frozenset[Missing] = frozenset()
+    methods: ShippingMethods = field(default_factory=ShippingMethods)
 
     def to_channel(self, carrier: str, service: str = "") -> CarrierCode | Missing:
         """The channel's code of an OMS carrier and service, or what is missing."""

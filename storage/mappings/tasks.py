@@ -16,6 +16,7 @@ from domain.mappings import (
     MappingKind,
     MappingRow,
     Missing,
+    ShippingMethods,
     Side,
     SkuMapping,
     SkuMappings,
@@ -170,6 +171,7 @@ class _Index:
         self._kind = kind
         self._skus = SkuMappings([row for row in rows if isinstance(row, SkuMapping)])
         self._carriers = CarrierMappings([row for row in rows if isinstance(row, CarrierMapping)])
+        self._methods = ShippingMethods([row for row in rows if isinstance(row, CarrierMapping)])
         self._warehouses = WarehouseMappings([row for row in rows if isinstance(row, WarehouseMapping)])
 
     def answer(self, side: str, code: str) -> object | None:
@@ -185,6 +187,8 @@ class _Index:
                 return self._skus.resolve_to_channel(code, lambda _: True) if outward else self._skus.to_oms(code, 1)
             case MappingKind.CARRIER:
                 asked = CarrierCode.of(code)
+                if not outward and not asked.service:
+                    return self._methods.to_oms(asked.carrier)
                 look = self._carriers.to_channel if outward else self._carriers.to_oms
                 return look(asked.carrier, asked.service)
             case MappingKind.WAREHOUSE:

@@ -280,8 +280,9 @@ def set_up(stack: Stack, token: str = "sandbox-read-write") -> Office:
     office.ask(desk.create_account(office.ask(desk.create_organization("Acme")), ACCOUNT, "Acme", "UTC"))
     new = NewChannel(ACCOUNT, CHANNEL, "Shop", "bright_sites", stack.shop.domain, token, PACE)
     office.ask(office.house.operations.create_channel(new))
-    ups = CarrierMapping("UPS Ground", "", "UPS", "")
-    office.ask(office.house.operations.mappings.save(ACCOUNT, CHANNEL, ups, "tester"))
+    for method, carrier in (("UPS Ground", "UPS"), ("*", "any")):
+        row = CarrierMapping(method, "", carrier, "")
+        office.ask(office.house.operations.mappings.save(ACCOUNT, CHANNEL, row, "tester"))
     office.key = office.ask(desk.create_key(ACCOUNT, ["events:write", "read", "operate"])).secret
     return office
 

@@ -29,7 +29,7 @@ def shipped(store: Store) -> list[list[dict[str, Any]]]:
 
 async def test_an_order_goes_to_the_oms_in_its_own_skus_and_back_to_the_shop_in_the_shops(store: Store) -> None:
     await store.house.map_skus({"TEE0001-S": ("SHIRT", 6)})
-    await store.house.map_carriers({"ups": "UPS Ground"})
+    await store.house.map_carriers({"ups": "UPS Ground", "any": "*"})
     order = store.buy("TEE0001-S", "MUG0002-M")
     await store.run(await store.house.order_event(order))
     shirt, mug = (await imported(store))["lines"]

@@ -16,6 +16,7 @@ from domain.channels import Channel
 from domain.errors import UnknownName
 from storage.desk.setup import create_channel
 from storage.directory import Directory, Name, Snapshot
+from storage.settings_tables import own_settings
 from storage.tables import accounts, channels
 from storage.vault import Vault
 from tests.storage.support import KEY, TOKEN, Site, TestClock
@@ -153,6 +154,26 @@ def test_an_account_without_channels_is_known(site: Site) -> None:
         found = named(site, Directory(site.vault), ("initech", None))
         assert found.account("initech").id == "3"
         assert found.of_account["initech"] == ()
+
+
+def test_a_channel_knows_the_default_warehouse_and_carrier_of_its_account(site: Site) -> None:
+    acme = next(row.id for row in site.rows(accounts) if row.code == "acme")
+    put = own_settings.insert().values(owner_id=acme, version=1)
+    site.run(put.values(chosen={"default_warehouse": "east", "default_carrier": None, "stock_buffer": 2}))
+    with site.database.engine.connect() as connection:
+        directory = Directory(site.vault)
+        found = [
+            directory.named(connection, [MAIN, ("globex", "shop")]),
+            directory.named(connection, [("acme", None), ("globex", None)], fresh=True),
+            directory.everything(connection),
+        ]
+        by_id = directory.of_ids(connection, [site.main], fresh=True).by_id[site.main]
+    for channel in (by_id, *(each.channel(*MAIN) for each in found)):
+        assert (channel.default_warehouse, channel.default_carrier) == ("east", None)
+    assert {each.channel("globex", "shop").default_warehouse for each in found} == {None}
+    site.run(update(own_settings).values(chosen={"default_carrier": "ups"}))
+    changed = named(site, directory, MAIN, fresh=True).channel(*MAIN)
+    assert (changed.default_warehouse, changed.default_carrier) == (None, "ups")
 
 
 def test_a_channel_of_an_account_that_is_disabled_is_disabled(site: Site) -> None:

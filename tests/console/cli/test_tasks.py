@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.mappings import MappingKind, Missing, Side
+from domain.mappings import CarrierCode, MappingKind, Missing, Side
 from domain.outcomes import Done, Park
 from tests.console.cli.support import Place, order_created
 
@@ -39,6 +39,14 @@ def test_a_task_is_told_with_near_codes_and_the_command_that_solves_it(place: Pl
     assert "UPS:Grond" in shown and "UPS:Ground" in shown
     assert "towpath mappings set acme/bright-main carrier" in shown
     assert "oms_carrier='UPS' oms_service='Grond'" in shown
+
+
+def test_a_shipping_method_of_the_shop_is_told_with_its_command_quotes_and_all(place: Place) -> None:
+    place.publish(order_created("1"))
+    code = Missing(MappingKind.CARRIER, Side.CHANNEL, CarrierCode("Joe's: today").text)
+    place.attempt(Park("It has no carrier mapping.", "carrier_unmapped", "mapping", missing=(code,)))
+    shown = " ".join(place.run("tasks").stdout.split())
+    assert r"towpath mappings set acme/bright-main carrier channel_carrier='Joe'\''s: today' oms_carrier='…'" in shown
 
 
 def test_mapping_the_carrier_lets_what_waited_for_it_go_on(place: Place) -> None:
