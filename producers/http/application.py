@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from broker.operations import Operations
 from domain.events import CONTRACT_VERSION
 from producers.http import (
+    accounts,
     acting,
     api_keys,
     auditing,
@@ -91,6 +92,7 @@ def create_app(operations: Operations, limits: HttpLimits | None = None) -> Fast
         session.router,
         users.router,
         auditing.of_organization,
+        accounts.router,
         organizations.router,
         hook.router,
         health.router,

@@ -47,6 +47,7 @@ BODIES: dict[str, Any] = {
     "testConnection": {"domain": "new.example.com", "token": "token-1234"},
     "createChannel": {"code": "new", "name": "New", "domain": "new.example.com", "token": "token-1234"},
     "editChannel": {"name": "Changed"},
+    "createAccount": {"code": "fresh", "name": "Fresh"},
     "createWarehouse": {"code": "fresh", "name": "Fresh"},
     "renameWarehouse": {"name": "Changed"},
     "switchAccount": {"enabled": False},
