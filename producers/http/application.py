@@ -28,6 +28,7 @@ from producers.http import (
     mapping,
     organizations,
     session,
+    sessions,
     settings,
     translation,
     users,
@@ -90,7 +91,9 @@ def create_app(operations: Operations, limits: HttpLimits | None = None) -> Fast
     for router in (
         api_keys.router,
         session.router,
+        sessions.router,
         users.router,
+        sessions.of_users,
         auditing.of_organization,
         accounts.router,
         organizations.router,
