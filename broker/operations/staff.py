@@ -85,7 +85,7 @@ class Staff:
         return await self._people.sessions.of_user(found.id)
 
     async def end_sessions(self, by: Actor, user: str, only: str | None = None) -> int:
-        """Sign a user out, all of whose roles ``by`` may give: of all sessions, or ``only`` of this one; of how many."""
+        """End all sessions of a user all of whose roles ``by`` may give, or ``only`` this one; how many."""
         found, allow = await self._changeable(by, user)
         return await self._people.sessions.close(found.id, only=only, allow=allow, actor=by.name)
 

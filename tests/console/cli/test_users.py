@@ -153,7 +153,7 @@ def test_name_and_address_are_changed(peopled: Place) -> None:
 def test_sessions_are_listed_and_ended(peopled: Place) -> None:
     assert peopled.json("users", "sessions", EMAIL) == []
     assert "signed in nowhere" in peopled.run("users", "sessions", EMAIL).stdout
-    assert peopled.run("users", "password", EMAIL, "--password-stdin", input=f"{PASSWORD}\n").exit_code == 0
+    assert peopled.run("users", "password", EMAIL, "--password-stdin", stdin=f"{PASSWORD}\n").exit_code == 0
     tokens = [peopled.do(_signed_in) for _ in range(2)]
     found = peopled.json("users", "sessions", EMAIL)
     assert [set(each) for each in found] == [{"id", "created_at", "last_used_at", "expires_at"}] * 2
