@@ -75,8 +75,8 @@ class Operations:
     """The operator surface. Lookups and simple changes are on :attr:`desk` and :attr:`mappings`, what is asked about
     people on :attr:`people`, who is signed in on :attr:`sessions`, keys on :attr:`keys`, settings on :attr:`settings`,
     organizations and their accounts on :attr:`organizations`, warehouses on :attr:`warehouses`, making, testing,
-    editing and deleting channels on :attr:`life`, hooks and authorizations on :attr:`care`; what has rules of its own is
-    here; API calls are on :attr:`calls` and :attr:`captures`.
+    editing and deleting channels on :attr:`life`, hooks and authorizations on :attr:`care`; what has rules of its own
+    is here; API calls are on :attr:`calls` and :attr:`captures`.
     """
 
     def __init__(self, parts: Parts) -> None:
