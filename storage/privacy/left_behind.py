@@ -91,7 +91,7 @@ def _take(connection: Connection, account_id: str, now: int) -> bool:
     taken = statement.on_conflict_do_update(
         index_elements=["channel_id", "job_type"], set_={"until": now + LEASE}, where=free
     )
-    return connection.execute(taken).rowcount == 1
+    return connection.execute(taken.returning(cursors.c.channel_id)).first() is not None
 
 
 def erase(connection: Connection, turn: AccountTurn, now: int) -> Erased:

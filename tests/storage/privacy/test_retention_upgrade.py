@@ -92,5 +92,6 @@ def test_a_threshold_that_was_put_since_stays(database: Database) -> None:
 
     database.write(put)
     database.write(upgrade)
-    days = database.read(lambda connection: connection.scalar(text("SELECT pii_retention_days FROM accounts")))
+    query = "SELECT pii_retention_days FROM accounts WHERE id = 'a-1'"
+    days = database.read(lambda connection: connection.scalar(text(query)))
     assert days == 7
