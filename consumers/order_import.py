@@ -77,7 +77,7 @@ async def _import_one(run: Run) -> Outcome:
     if seen is not None and await _is_recorded(run, order, seen, document):
         return _unchanged(order.external_order_id, seen, read=1)
     return Done(
-        f"Order {order.external_order_id} ({order.status}) imported with {len(order.lines)} lines.",
+        f"Order {order.external_order_id} ({order.status}) imported with {_lines(order)}.",
         effects=Effects(
             counts=Counts(read=1, created=int(seen is None), updated=int(seen is not None)),
             records=(OrderRecord(order.external_order_id, order.updated_at, str(order.status), document),),
@@ -113,3 +113,8 @@ def _pushed(run: Run, payload: ChannelOrder) -> Order | None:
     except ShopRejected:
         return None
     return order if order.external_order_id == payload.external_order_id and order.lines else None
+
+
+def _lines(order: Order) -> str:
+    count = len(order.lines)
+    return f"{count} line" if count == 1 else f"{count} lines"
