@@ -65,7 +65,8 @@ def list_rows(  # noqa: PLR0913 - one option for each way to choose
 async def _keys(operations: Operations, rows: Sequence[AuditRow]) -> dict[str, str]:
     """What to call the API keys in these rows: by name, or by how the secret begins where they have none."""
     told = [row for row in rows if any(each.startswith("key:") for each in (row.actor, row.object))]
-    found = [key for code in sorted({row.account or "" for row in told}) for key in await operations.desk.keys(code)]
+    codes = sorted({row.account for row in told if row.account is not None})
+    found = [key for code in codes for key in await operations.desk.keys(code)]
     return {f"key:{key.id}": f"key {key.name or key.prefix}" for key in found}
 
 

@@ -100,3 +100,17 @@ async def test_the_organization_tells_its_name_to_its_people(site: Site) -> None
     elsewhere = await site.operations.desk.create_organization("Elsewhere")
     answer = await viewer.get(f"/v1/organizations/{elsewhere}")
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_organization")
+
+
+async def test_accounts_of_another_organization_are_not_listed(site: Site) -> None:
+    elsewhere = await site.operations.desk.create_organization("Elsewhere")
+    await site.operations.desk.create_account(elsewhere, "zenith", "Zenith", "UTC")
+    boss, stranger = (
+        await site.enter(Role.ORGANIZATION_OWNER),
+        await site.enter(Role.ORGANIZATION_OWNER, organization=elsewhere),
+    )
+    found = [(await each.get(f"{home_of(each)}/accounts")).json()["accounts"] for each in (boss, stranger)]
+    assert [[each["code"] for each in accounts] for accounts in found] == [["acme", "globex"], ["zenith"]]
+    answer = await stranger.ask("POST", f"{home_of(stranger)}/accounts", json={**NEW, "code": "acme"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "code_taken")
+    assert (await stranger.ask("POST", f"{home_of(boss)}/accounts", json=NEW)).status_code == 404
