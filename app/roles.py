@@ -15,12 +15,14 @@ from prometheus_client import start_http_server
 from app.allocator import keep_less
 from app.house import House, open_house
 from app.settings import Settings
+from broker.account_redaction import AccountRedaction
 from broker.heart import Pace, Worker
 from broker.lease import Lease
 from broker.relay import Relay
 from broker.sources import LaneSource, PolledLanes, TicketedLanes
 from broker.timing import Timer
 from domain.errors import StorageUnavailable
+from storage.privacy.left_behind import SqlAccountEraser
 
 log = structlog.get_logger(__name__)
 
@@ -101,6 +103,7 @@ def _parts(house: House, cast: Cast, lease: Lease, stop: asyncio.Event) -> list[
         parts.append(relay.run(stop))
     if cast.timer:
         parts.append(Timer(house.ledger, house.meters, house.bell, house.captures.purge).run(stop))
+        parts.append(AccountRedaction(SqlAccountEraser(house.database)).run(stop))
     if cast.serve:
         host = cast.host or settings.http_host
         port = settings.http_port if cast.port is None else cast.port

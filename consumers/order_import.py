@@ -81,7 +81,7 @@ def _imported(run: Run, found: CarrierFound, *, new: bool) -> Done:
     order, document = found.order, found.order.model_dump(mode="json")
     initial = run.channel.settings.initial_order_status
     told = {**document, "status": str(initial)} if new and initial else document
-    sentence = f"Order {order.external_order_id} ({order.status}) imported with {len(order.lines)} lines."
+    sentence = f"Order {order.external_order_id} ({order.status}) imported with {_lines(order)}."
     return Done(
         f"{sentence} {found.warning}".rstrip(),
         code="carrier_unmapped" if found.warning else "ok",
@@ -122,3 +122,8 @@ def _pushed(run: Run, payload: ChannelOrder) -> Order | None:
     except ShopRejected:
         return None
     return order if order.external_order_id == payload.external_order_id and order.lines else None
+
+
+def _lines(order: Order) -> str:
+    count = len(order.lines)
+    return f"{count} line" if count == 1 else f"{count} lines"

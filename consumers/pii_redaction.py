@@ -35,19 +35,10 @@ def pii_redaction(eraser: Eraser, longest: float = LONGEST) -> Handler:
 
 
 def _told(run: Run, threshold: Threshold, done: Erased, *, wiped: bool) -> Done:
-    sentences = [
-        f"Personal data older than {threshold.days} days are erased: {done.orders} orders, {done.messages} messages, "
-        f"{done.announcements} announcements, {done.sentences} sentences, {done.rejections} rejected messages, "
-        f"{done.captures} API calls that manual logging kept."
-    ]
-    if done.more:
-        sentences.append("More follow in another run.")
-    if not wiped:
-        sentences.append("Old versions may still lie in the database's log, which was in use; the next run empties it.")
     data = {"schedule": REMAINDER, "due": iso(run.clock())}
     rest = FollowUp(f"tick.{JOB}", f"{run.channel.id}/{JOB}/{run.item.delivery.id}", data)
     return Done(
-        " ".join(sentences),
+        done.told(f"{threshold.days} days", wiped=wiped),
         code="ok" if wiped else "log_in_use",
         warning=not wiped,
         effects=Effects(Counts(updated=done.orders), follow_ups=(rest,) if done.more else ()),

@@ -7,8 +7,9 @@ from broker.operations.channel_life import ChannelEdit, Credentials
 from broker.operations.desk import Desk
 from broker.operations.keys import KeyRing
 from broker.operations.mappings import Imported, Mappings, MappingTask, Released
+from broker.operations.organizations import Organization
 from broker.operations.people import AuditFilter, AuditRow, ChainReport, NewUser, People, User, actor_of
-from broker.operations.sessions import NewSession, Session, SignIn, SignInRefused, TooManyTries
+from broker.operations.sessions import NewSession, OpenSession, Session, SignIn, SignInRefused, TooManyTries
 from broker.operations.settings import SettingRow, SettingsView, SettingVersion
 from broker.operations.staff import Staff
 from broker.operations.surface import Operations
@@ -66,7 +67,9 @@ __all__ = [
     "NewKey",
     "NewSession",
     "NewUser",
+    "OpenSession",
     "Operations",
+    "Organization",
     "People",
     "Received",
     "RejectedRow",

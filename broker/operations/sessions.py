@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from broker.operations.people import User, actor_of
+from broker.operations.people import Allow, User, actor_of, anyone
 from domain.access import Actor
 from domain.channels import Account
 from domain.errors import InputError, TowpathError
@@ -29,6 +29,19 @@ class Session:
     def actor(self) -> Actor:
         """Who acts."""
         return actor_of(self.user)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session of a user that is not over: ``last_used_at`` is known to the minute, ``expires_at`` is the latest.
+
+    What would let somebody in, its token or the digest of it, is never told; where it comes from is not kept.
+    """
+
+    id: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +92,17 @@ class Sessions(Protocol):
     async def end(self, token: str, *, everywhere: bool = False) -> None:
         """Sign out; ``everywhere`` ends all sessions of the user."""
 
+    async def of_user(self, user_id: str) -> Sequence[OpenSession]:
+        """The sessions of a user that are not over, the last used first."""
+
+    async def close(
+        self, user_id: str, *, only: str | None = None, but: str | None = None, allow: Allow = anyone, actor: str
+    ) -> int:
+        """End all sessions of a user, ``only`` this one or all ``but`` this one; how many, with one audit row.
+
+        Raises UnknownName for no such user, or no open session ``only`` of this user.
+        """
+
     async def account(self, code: str) -> Account | None:
         """An account as it stands now."""
 
@@ -113,6 +137,18 @@ class SignIn:
     async def sign_out(self, token: str, *, everywhere: bool = False) -> None:
         """End a session, or all of its user."""
         await self._sessions.end(token, everywhere=everywhere)
+
+    async def open_sessions(self, session: Session) -> Sequence[OpenSession]:
+        """One's own open sessions, this one among them, the last used first."""
+        return await self._sessions.of_user(session.user.id)
+
+    async def end_session(self, session: Session, session_id: str) -> None:
+        """End one of one's own sessions. Raises UnknownName where it is none, or over."""
+        await self._sessions.close(session.user.id, only=session_id, actor=session.actor.name)
+
+    async def end_others(self, session: Session) -> int:
+        """End all one's own sessions but this one; how many."""
+        return await self._sessions.close(session.user.id, but=session.id, actor=session.actor.name)
 
     async def change_password(self, session: Session, current: str, new: str, address: str) -> NewSession:
         """Set one's own password; all one's sessions end, and another begins.

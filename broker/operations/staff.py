@@ -7,6 +7,7 @@ from datetime import datetime
 
 from broker.operations.desk import Desk
 from broker.operations.people import Allow, AuditFilter, AuditRow, ChainReport, NewUser, People, User
+from broker.operations.sessions import OpenSession
 from domain.access import (
     Action,
     Actor,
@@ -76,6 +77,17 @@ class Staff:
         """Let a user sign in, or no longer, all of whose roles ``by`` may give."""
         user, allow = await self._changeable(by, email)
         await self._people.set_enabled(user.id, enabled, allow=allow, actor=by.name)
+
+    async def sessions(self, by: Actor, user: str) -> Sequence[OpenSession]:
+        """The open sessions of a user all of whose roles ``by`` may give, the last used first."""
+        found, allow = await self._changeable(by, user)
+        allow(found)
+        return await self._people.sessions.of_user(found.id)
+
+    async def end_sessions(self, by: Actor, user: str, only: str | None = None) -> int:
+        """End all sessions of a user all of whose roles ``by`` may give, or ``only`` this one; how many."""
+        found, allow = await self._changeable(by, user)
+        return await self._people.sessions.close(found.id, only=only, allow=allow, actor=by.name)
 
     async def grant(self, by: Actor, email: str, grant: Grant) -> None:
         """Give a role that ``by`` may give."""

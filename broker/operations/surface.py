@@ -19,6 +19,7 @@ from broker.operations.channel_life import ChannelLife, connectable
 from broker.operations.desk import Desk
 from broker.operations.keys import KeyRing
 from broker.operations.mappings import Mappings
+from broker.operations.organizations import OrganizationSurface
 from broker.operations.people import People
 from broker.operations.sessions import SignIn
 from broker.operations.settings import SettingsSurface
@@ -73,9 +74,9 @@ class Parts:
 class Operations:
     """The operator surface. Lookups and simple changes are on :attr:`desk` and :attr:`mappings`, what is asked about
     people on :attr:`people`, who is signed in on :attr:`sessions`, keys on :attr:`keys`, settings on :attr:`settings`,
-    warehouses on :attr:`warehouses`, making, testing, editing and deleting channels on :attr:`life`, hooks and
-    authorizations on :attr:`care`; what has rules of its own is here; API calls are on :attr:`calls` and
-    :attr:`captures`.
+    organizations and their accounts on :attr:`organizations`, warehouses on :attr:`warehouses`, making, testing,
+    editing and deleting channels on :attr:`life`, hooks and authorizations on :attr:`care`; what has rules of its own
+    is here; API calls are on :attr:`calls` and :attr:`captures`.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -87,6 +88,7 @@ class Operations:
         self.care = parts.care
         self.people = Staff(parts.people, parts.desk)
         self.settings = SettingsSurface(parts.desk, parts.manifest_of, parts.bell)
+        self.organizations = OrganizationSurface(parts.desk)
         self.warehouses = WarehouseSurface(parts.desk)
         self.life = ChannelLife(parts.desk, self._connectable, self._check, parts.bell)
         self.sessions = SignIn(parts.people)

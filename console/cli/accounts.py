@@ -87,7 +87,7 @@ def create(
         found = next((each for each, called in known.items() if called == wanted), None)
         actor = actor_name()
         owner = found or await operations.desk.create_organization(wanted, actor=actor)
-        await operations.desk.create_account(owner, code, name or code, timezone, actor=actor)
+        await operations.organizations.create_account(acting(), owner, code, name=name or code, timezone=timezone)
 
     change(context, work)
     tell(f"Account {code} is there. Next: 'towpath channels create --help' tells how to connect a shop.")

@@ -49,16 +49,25 @@ def list_rows(  # noqa: PLR0913 - one option for each way to choose
         place = await _account(operations, account) if account else None
         wanted = AuditFilter(None, place, actor, action, object_, after, limit=limit)
         rows = await operations.people.audit(acting(), wanted)
-        emails = {f"user:{user.id}": user.email for user in await operations.people.users(acting())}
-        return rows, emails, await zone_of(operations, (account,) if account else ())
+        names = {f"user:{user.id}": user.email for user in await operations.people.users(acting())}
+        names |= await _keys(operations, rows)
+        return rows, names, await zone_of(operations, (account,) if account else ())
 
-    rows, emails, zone = look(context, work)
+    rows, names, zone = look(context, work)
     if as_json:
         show_json(rows)
     elif not rows:
         tell("Nothing was changed that matches.")
     else:
-        _show(rows, emails, zone)
+        _show(rows, names, zone)
+
+
+async def _keys(operations: Operations, rows: Sequence[AuditRow]) -> dict[str, str]:
+    """What to call the API keys in these rows: by name, or by how the secret begins where they have none."""
+    told = [row for row in rows if any(each.startswith("key:") for each in (row.actor, row.object))]
+    codes = sorted({row.account for row in told if row.account is not None})
+    found = [key for code in codes for key in await operations.desk.keys(code)]
+    return {f"key:{key.id}": f"key {key.name or key.prefix}" for key in found}
 
 
 async def _account(operations: Operations, code: str) -> str:
@@ -68,15 +77,15 @@ async def _account(operations: Operations, code: str) -> str:
     return found
 
 
-def _show(rows: Sequence[AuditRow], emails: Mapping[str, str], zone: Zone) -> None:
+def _show(rows: Sequence[AuditRow], names: Mapping[str, str], zone: Zone) -> None:
     made = table("Row", "Time", "Who", "Did", "To", "Detail", numbers=("Row",), whole=("Time",))
     for row in rows:
         made.add_row(
             words(str(row.seq)),
             words(zone.short(row.at)),
-            words(emails.get(row.actor, row.actor)),
+            words(names.get(row.actor, row.actor)),
             words(row.action),
-            words(emails.get(row.object, row.object), *(("\n", (row.account, "dim")) if row.account else ())),
+            words(names.get(row.object, row.object), *(("\n", (row.account, "dim")) if row.account else ())),
             words(json.dumps(row.detail) if row.detail else ""),
         )
     show(made)

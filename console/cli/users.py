@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from console.cli import user_sessions
 from console.cli.acting import acting
 from console.cli.asking import change, look
 from console.cli.options import JsonOption
@@ -32,6 +33,7 @@ OrganizationOption = Annotated[
 
 def add(program: typer.Typer, panel: str) -> None:
     """Put the group into the program."""
+    user_sessions.add(app)
     program.add_typer(app, name="users", rich_help_panel=panel)
 
 

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from broker.operations import Operations
 from domain.events import CONTRACT_VERSION
 from producers.http import (
+    accounts,
     acting,
     api_keys,
     auditing,
@@ -27,6 +28,7 @@ from producers.http import (
     mapping,
     organizations,
     session,
+    sessions,
     settings,
     translation,
     users,
@@ -89,8 +91,11 @@ def create_app(operations: Operations, limits: HttpLimits | None = None) -> Fast
     for router in (
         api_keys.router,
         session.router,
+        sessions.router,
         users.router,
+        sessions.of_users,
         auditing.of_organization,
+        accounts.router,
         organizations.router,
         hook.router,
         health.router,

@@ -28,7 +28,7 @@ from storage.settings.scene import Fields, Scene, account_row
 from storage.tables import accounts, channels, organizations, schedules
 from storage.vault import Vault
 
-_CODE = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
+_CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 def check_code(code: str) -> str:
@@ -37,7 +37,7 @@ def check_code(code: str) -> str:
     Raises:
         InputError: other characters than lower case letters, digits, ``-`` and ``_``, or too long.
     """
-    if not _CODE.match(code):
+    if not _CODE.fullmatch(code):
         raise InputError(f"{code!r} is no code: use up to 63 lower case letters, digits, '-' and '_'.", code="bad_code")
     return code
 
@@ -63,29 +63,35 @@ def create_account(
     """Insert an account; its id."""
     try:
         ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         raise InputError(
             f"{timezone!r} is no timezone; use a name such as Europe/Berlin.", code="unknown_timezone"
         ) from None
     if connection.scalar(select(accounts.c.id).where(accounts.c.code == check_code(code))):
-        raise InputError(f"There is an account {code!r} already.", code="code_taken")
+        raise _account_taken(code)
     if connection.scalar(select(organizations.c.id).where(organizations.c.id == organization_id)) is None:
         raise UnknownName(f"There is no organization {organization_id!r}.", code="unknown_organization")
     made = new_id()
-    connection.execute(
-        insert(accounts).values(
-            id=made,
-            organization_id=organization_id,
-            code=code,
-            name=name,
-            timezone=timezone,
-            enabled=True,
-            created_at=now,
-        )
+    statement = insert(accounts).values(
+        id=made,
+        organization_id=organization_id,
+        code=code,
+        name=name,
+        timezone=timezone,
+        enabled=True,
+        created_at=now,
     )
+    try:
+        connection.execute(statement)
+    except IntegrityError:
+        raise _account_taken(code) from None
     detail = {"name": name, "timezone": timezone}
     append(connection, Change(actor, "account.created", f"account:{code}", Place(organization_id, made), detail), now)
     return made
+
+
+def _account_taken(code: str) -> InputError:
+    return InputError(f"There is an account {code!r} already.", code="code_taken")
 
 
 def create_channel(

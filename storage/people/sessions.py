@@ -9,10 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
-from broker.operations.people import User
-from broker.operations.sessions import Session
+from broker.operations.people import Allow, User
+from broker.operations.sessions import OpenSession, Session
 from domain.access import Grant, Place
 from domain.channels import Account
+from domain.errors import UnknownName
 from domain.ids import new_id
 from domain.moments import from_micros
 from domain.sign_in import IDLE, LONGEST
@@ -20,6 +21,7 @@ from storage.directory_rows import ACCOUNT_COLUMNS
 from storage.people import users
 from storage.people.audit import Change, append
 from storage.people_tables import sessions
+from storage.settings.own import By
 from storage.tables import accounts
 
 ANYBODY = "anonymous"
@@ -82,6 +84,45 @@ def end(connection: Connection, token: str, everywhere: bool, now: int) -> None:
     which = sessions.c.user_id == user.id if everywhere else sessions.c.id == found[0].id
     connection.execute(delete(sessions).where(which))
     _tell(connection, "session.ended", user, now, {"everywhere": everywhere})
+
+
+def of_user(connection: Connection, user_id: str, now: int) -> list[OpenSession]:
+    """The sessions of a user that are not over, the last used first."""
+    columns = (sessions.c.id, sessions.c.created_at, sessions.c.last_seen_at, sessions.c.expires_at)
+    query = select(*columns).where(*_open_of(user_id, now)).order_by(sessions.c.last_seen_at.desc(), sessions.c.id)
+    return [OpenSession(row.id, *map(from_micros, row[1:])) for row in connection.execute(query)]
+
+
+def close(connection: Connection, user_id: str, chosen: tuple[str | None, str | None], allow: Allow, by: By) -> int:
+    """Delete ``chosen`` (only this one, all but this one) or all open sessions of a user; how many.
+
+    Raises:
+        UnknownName: no such user, or no such open session of this user.
+    """
+    user = users.held(connection, user_id)
+    allow(user)
+    only, but = chosen
+    wanted = [*_open_of(user_id, by.now)]
+    if only is not None:
+        wanted.append(sessions.c.id == only)
+    if but is not None:
+        wanted.append(sessions.c.id != but)
+    count = connection.execute(delete(sessions).where(*wanted)).rowcount
+    if only is not None and not count:
+        raise UnknownName("There is no such open session.", code="unknown_session")
+    if count:
+        detail = {"everywhere": only is None and but is None, "count": count}
+        append(
+            connection,
+            Change(by.actor, "session.ended", f"user:{user.id}", Place(user.organization_id), detail),
+            by.now,
+        )
+    return count
+
+
+def _open_of(user_id: str, now: int) -> tuple[Any, ...]:
+    mine = sessions.c.user_id == user_id
+    return mine, sessions.c.expires_at > now, sessions.c.last_seen_at > now - _IDLE
 
 
 def refuse(connection: Connection, email: str, now: int) -> None:

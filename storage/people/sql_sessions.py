@@ -9,14 +9,15 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from broker.operations.people import User
-from broker.operations.sessions import NewSession, Session
+from broker.operations.people import Allow, User, anyone
+from broker.operations.sessions import NewSession, OpenSession, Session
 from domain.channels import Account
 from domain.errors import InputError, StorageUnavailable
 from domain.moments import Clock, to_micros
 from domain.people import clean_email
 from storage.database import Database
 from storage.people import sessions, tries
+from storage.settings.own import By
 
 _SEEN_EVERY = 60_000_000
 """Microseconds between two notes that a session is in use: reading must not cost a write each time."""
@@ -70,6 +71,17 @@ class SqlSessions:
     async def end(self, token: str, *, everywhere: bool = False) -> None:
         """Sign out."""
         await self._database.awrite(partial(sessions.end, token=token, everywhere=everywhere, now=self._now()))
+
+    async def of_user(self, user_id: str) -> Sequence[OpenSession]:
+        """The sessions of a user that are not over."""
+        return await self._database.aanswer(partial(sessions.of_user, user_id=user_id, now=self._now()))
+
+    async def close(
+        self, user_id: str, *, only: str | None = None, but: str | None = None, allow: Allow = anyone, actor: str
+    ) -> int:
+        """End sessions of a user."""
+        chosen, by = (only, but), By(actor, self._now())
+        return await self._database.awrite(lambda connection: sessions.close(connection, user_id, chosen, allow, by))
 
     async def account(self, code: str) -> Account | None:
         """An account as it stands now."""

@@ -18,6 +18,7 @@ from domain.privacy import Threshold, personal_values, without_person
 from storage.database import Database
 from storage.privacy.places import PLACES, Due
 from storage.privacy.strays import (
+    Group,
     deleted_channels,
     erase_late,
     erase_old_captures,
@@ -67,16 +68,20 @@ def erase(connection: Connection, channel: Channel, threshold: Threshold, now: i
         done = erase_orders(connection, each, days, now)
         if done != Erased():
             return replace(done, more=True)
-    done = Erased()
-    for group in groups_of(connection, channel, threshold, {days for *_, days in gone}):
-        if not done.more:
-            done += erase_unrecorded(connection, group, now)
-        if not done.more:
-            done += erase_late(connection, group, now)
-        if not done.more:
-            done += erase_old_captures(connection, group, now)
+    groups = groups_of(connection, channel, threshold, {days for *_, days in gone})
+    done = erase_strays(connection, groups, now)
     if not done.more:
         done += erase_rejections(connection, channel.account, threshold.days, now)
+    return done
+
+
+def erase_strays(connection: Connection, groups: Sequence[Group], now: int) -> Erased:
+    """Erase what no order leads to, group by group, until a page was full."""
+    done = Erased()
+    for group in groups:
+        for part in (erase_unrecorded, erase_late, erase_old_captures):
+            if not done.more:
+                done += part(connection, group, now)
     return done
 
 

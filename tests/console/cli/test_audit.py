@@ -51,6 +51,16 @@ def test_rows_are_narrowed(place: Place) -> None:
     assert place.run("audit", "list", "--account", "nobody").exit_code == 1
 
 
+def test_the_table_calls_keys_by_their_name_or_by_how_they_begin(place: Place) -> None:
+    place.run("keys", "create", "acme", "--name", "Warehouse robot")
+    place.run("keys", "create", "acme")
+    shown = place.run("audit", "list", COLUMNS="200").stdout
+    keys = place.json("keys", "list", "acme")
+    assert "key Warehouse robot" in shown
+    assert all(f"key {each['prefix']}" in shown for each in keys if not each["name"])
+    assert not any(each["id"] in shown for each in keys)
+
+
 def test_the_table_names_users_by_their_address(place: Place) -> None:
     place.run("users", "add", "first@example.com", "--name", "First")
     shown = place.run("audit", "list", COLUMNS="200").stdout

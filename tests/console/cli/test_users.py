@@ -148,3 +148,32 @@ def test_name_and_address_are_changed(peopled: Place) -> None:
     assert (row["name"], row["email"]) == ("Other", "second@example.com")
     assert newest(peopled).action == "user.changed"
     assert peopled.run("users", "change", "second@example.com").exit_code == 2
+
+
+def test_sessions_are_listed_and_ended(peopled: Place) -> None:
+    assert peopled.json("users", "sessions", EMAIL) == []
+    assert "signed in nowhere" in peopled.run("users", "sessions", EMAIL).stdout
+    assert peopled.run("users", "password", EMAIL, "--password-stdin", stdin=f"{PASSWORD}\n").exit_code == 0
+    tokens = [peopled.do(_signed_in) for _ in range(2)]
+    found = peopled.json("users", "sessions", EMAIL)
+    assert [set(each) for each in found] == [{"id", "created_at", "last_used_at", "expires_at"}] * 2
+    shown = peopled.run("users", "sessions", EMAIL).stdout
+    assert found[0]["id"] in shown and not any(token in shown for token in tokens)
+    one = peopled.run("users", "sign-out", EMAIL, "--session", found[0]["id"])
+    assert one.exit_code == 0 and "sessions ended: 1" in one.stdout
+    assert [each["id"] for each in peopled.json("users", "sessions", EMAIL)] == [found[1]["id"]]
+    assert peopled.run("users", "sign-out", EMAIL).exit_code == 0
+    row = newest(peopled)
+    assert (row.action, row.actor, row.detail) == ("session.ended", actor_name(), {"everywhere": True, "count": 1})
+    assert peopled.json("users", "sessions", EMAIL) == []
+
+
+def test_a_session_that_is_not_open_is_not_ended(peopled: Place) -> None:
+    gone = peopled.run("users", "sign-out", EMAIL, "--session", "nothing")
+    assert gone.exit_code != 0 and "no such open session" in gone.stderr
+    assert peopled.run("users", "sign-out", "nobody@example.com").exit_code != 0
+
+
+async def _signed_in(operations: Operations, _: SqlLedger) -> str:
+    begun = await operations.sessions.sign_in(EMAIL, PASSWORD, "192.0.2.1")
+    return begun.token

@@ -29,6 +29,7 @@ from schemathesis.specs.openapi import checks
 from domain.access import Actor, KeyScope, Role
 from producers.http import HttpLimits
 from producers.http.documented import OF_ACCOUNT
+from storage.people.sql_people import SqlPeople
 from tests.producers.http.support import Template, make_template, open_site
 from tests.producers.http.test_tenancy import furnished
 
@@ -100,6 +101,10 @@ async def _furnish(bare: Template, home: Path) -> tuple[dict[str, dict[str, str]
         await site.operations.warehouses.create(Actor.installation(), tenants.ids["organization"], "w1", "Hall")
         key = await desk.create_key("acme", list(KeyScope))
         owner = await site.enter(Role.ORGANIZATION_OWNER)
+        people = site.operations.people
+        (own,) = await people.sessions(Actor.installation(), owner.user.id)
+        await SqlPeople(site.database).sessions.begin(owner.user, owner.user.email, "192.0.2.1")
+        (other,) = [each for each in await people.sessions(Actor.installation(), owner.user.id) if each.id != own.id]
         callers = {"key": {"authorization": f"Bearer {key.secret}"}, "owner": owner.headers, "nobody": {}}
         return callers, {
             **tenants.ids,
@@ -107,6 +112,7 @@ async def _furnish(bare: Template, home: Path) -> tuple[dict[str, dict[str, str]
             "job": "order_import",
             "warehouse": "w1",
             "switch": "enable",
+            "session": other.id,
             "secret": await site.operations.make_hook("acme", "main", actor="tester"),
         }
 

@@ -47,6 +47,7 @@ BODIES: dict[str, Any] = {
     "testConnection": {"domain": "new.example.com", "token": "token-1234"},
     "createChannel": {"code": "new", "name": "New", "domain": "new.example.com", "token": "token-1234"},
     "editChannel": {"name": "Changed"},
+    "createAccount": {"code": "fresh", "name": "Fresh"},
     "createWarehouse": {"code": "fresh", "name": "Fresh"},
     "renameWarehouse": {"name": "Changed"},
     "switchAccount": {"enabled": False},
@@ -143,19 +144,20 @@ async def furnished(site: Site) -> Tenants:
     await site.operations.warehouses.enable(ROOT, "acme", "hall-nine", enabled=True)
     employee = await site.enter(Role.ACCOUNT_ADMINISTRATOR, "acme")
     key = await desk.create_key("acme", ["read"], name="Raven key")
+    (open_one,) = await site.operations.people.sessions(ROOT, employee.user.id)
     await site.operations.make_hook("acme", "main", actor="tester")
     ids = {
         "account": "acme", "message_id": message, "delivery_id": delivery, "task_id": task.id, "channel": "main",
         "kind": "carrier", "user_id": employee.user.id, "role": "account_administrator", "key_id": key.id,
         "organization": accounts["acme"].organization_id, "warehouse": "hall-nine", "switch": "disable",
-        "job": "order_import",
+        "job": "order_import", "session_id": open_one.id,
     }  # fmt: skip
     (channel,) = await desk.channels("acme")
     traces = {
         "account": accounts["acme"].id, "code": "acme", "message": message, "delivery": delivery, "task": task.id,
         "order": SKU, "channel": channel.id, "domain": channel.domain, "user": employee.user.id,
         "email": employee.user.email, "key": key.id, "key name": "Raven key", "carrier": "Raven",
-        "secret": key.secret[:8], "what came": "what came",
+        "secret": key.secret[:8], "what came": "what came", "session": open_one.id,
     }  # fmt: skip
     made = Tenants(site, ids, traces)
     made.visitors = {
@@ -258,7 +260,7 @@ async def test_what_is_not_ones_own_is_answered_like_what_does_not_exist(
     if "{" not in path:
         return
     nothing = dict.fromkeys(("account", "message_id", "delivery_id", "task_id", "channel", "key_id"), "nothing")
-    nothing |= {"warehouse": "nothing", "user_id": "nothing", "organization": "nothing"}
+    nothing |= {"session_id": "nothing", "warehouse": "nothing", "user_id": "nothing", "organization": "nothing"}
     for who in ("key foreign", "neighbour", "stranger"):
         if 404 not in expected(who, method, path):
             continue

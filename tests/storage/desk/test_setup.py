@@ -42,8 +42,10 @@ async def test_an_organization_with_an_account_is_there_for_everybody_at_once(si
         ("Bad Code", "UTC", "bad_code"),
         ("-x", "UTC", "bad_code"),
         ("x" * 64, "UTC", "bad_code"),
+        ("beta\n", "UTC", "bad_code"),
         ("beta", "Berlin", "unknown_timezone"),
         ("beta", "../etc/passwd", "unknown_timezone"),
+        ("beta", "Europe", "unknown_timezone"),
     ],
 )
 async def test_an_account_that_cannot_be_is_refused(site: Site, code: str, timezone: str, word: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from broker.operations import NewSession, SignIn, SignInRefused, TooManyTries, User
 from broker.operations.people import NewUser
 from domain.access import Grant, Role
-from domain.errors import InputError
+from domain.errors import InputError, UnknownName
 from domain.sign_in import FORGOTTEN, IDLE, LONGEST, PER_ADDRESS, PER_NAME
 from storage.people_tables import audit, sessions, sign_in_tries
 from tests.storage.conftest import Opened
@@ -99,6 +99,48 @@ async def test_a_new_password_and_a_disabled_user_end_all_sessions(site: Site) -
     await site.people.set_enabled(user.id, True)
     assert await site.people.sessions.find(made.token) is None
     assert await site.people.sessions.find(kept.token)
+
+
+async def test_open_sessions_are_listed_the_last_used_first_and_without_what_lets_anybody_in(site: Site) -> None:
+    user, other = await somebody(site), await somebody(site, "b@c")
+    await begun(site, other)
+    over, first = await begun(site, user), await begun(site, user)
+    site.clock.advance(IDLE.total_seconds() - 60)
+    assert await site.people.sessions.find(first.token)
+    site.clock.advance(60)
+    second = await begun(site, user)
+    found = await site.people.sessions.of_user(user.id)
+    assert [each.id for each in found] == [second.session.id, first.session.id]
+    assert found[1].last_used_at - found[1].created_at == IDLE - timedelta(minutes=1)
+    assert found[0].expires_at == second.session.expires_at
+    digests = [row.digest for row in site.rows(sessions)]
+    assert not [each for each in (over.token, first.token, *digests) if each in repr(found)]
+
+
+async def test_all_sessions_but_one_are_ended_and_told_with_their_number(site: Site) -> None:
+    user, other = await somebody(site), await somebody(site, "b@c")
+    here, there, elsewhere, foreign = [await begun(site, each) for each in (user, user, user, other)]
+    assert await site.people.sessions.close(user.id, but=here.session.id, actor="tester") == 2
+    left = [await site.people.sessions.find(each.token) is not None for each in (here, there, elsewhere, foreign)]
+    assert left == [True, False, False, True]
+    row = site.rows(audit)[-1]
+    assert (row.actor, row.action, row.object) == ("tester", "session.ended", f"user:{user.id}")
+    assert row.detail == {"everywhere": False, "count": 2}
+    before = len(site.rows(audit))
+    assert await site.people.sessions.close(user.id, but=here.session.id, actor="tester") == 0
+    assert len(site.rows(audit)) == before, "nothing was ended, so there is nothing to tell"
+
+
+async def test_a_session_of_somebody_else_or_one_that_is_over_is_not_ended(site: Site) -> None:
+    user, other = await somebody(site), await somebody(site, "b@c")
+    mine, foreign = await begun(site, user), await begun(site, other)
+    for wanted in (foreign.session.id, "nothing"):
+        with pytest.raises(UnknownName, match="no such open session"):
+            await site.people.sessions.close(user.id, only=wanted, actor="tester")
+    site.clock.advance(IDLE.total_seconds())
+    with pytest.raises(UnknownName, match="no such open session"):
+        await site.people.sessions.close(user.id, only=mine.session.id, actor="tester")
+    assert len(site.rows(sessions)) == 2
 
 
 async def test_a_session_has_the_roles_of_the_moment(site: Site) -> None:
