@@ -107,6 +107,7 @@ async def _furnish(bare: Template, home: Path) -> tuple[dict[str, dict[str, str]
             "job": "order_import",
             "warehouse": "w1",
             "switch": "enable",
+            "topic": "push_orders",
             "secret": await site.operations.make_hook("acme", "main", actor="tester"),
         }
 
