@@ -30,7 +30,6 @@ from domain.product_source import OMS
 from domain.setting_fields import SettingField
 from domain.units import LENGTHS, WEIGHTS
 
-
 WEBHOOK = "webhook"
 """The *Automation* under which a shop posts what changed."""
 

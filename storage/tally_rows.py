@@ -79,11 +79,13 @@ def write_line(
     level: str,
     sentence: str,
     now: datetime,
-    job: str = BUDGET_JOB,
-    *,
-    actor: str = BUDGET_ACTOR,
+    whose: tuple[str, str] = (BUDGET_JOB, BUDGET_ACTOR),
 ) -> None:
-    """A row of the sync log about the budget of a channel, or what else slows its polling; no message belongs to it."""
+    """A row of the sync log about the budget of a channel, or what else slows its polling; no message belongs to it.
+
+    ``whose`` are the job and the actor.
+    """
+    job, actor = whose
     at = to_micros(now)
     values = {
         "id": new_id(), "account_id": channel.account_id, "channel_id": channel.id, "delivery_id": "", "message_id": "",

@@ -65,8 +65,8 @@ class Received:
 def no_hook(account: str, channel: str) -> str:
     """What is said where a channel's *Automation* is *Webhook* and it has no hook."""
     return (
-        f"Automation is Webhook, but channel {channel} has no hook, so its shop posts nothing here and polling goes on as "
-        f"under Recurring. Make one: towpath hooks create {account}/{channel}"
+        f"Automation is Webhook, but channel {channel} has no hook, so its shop posts nothing here and polling goes on "
+        f"as under Recurring. Make one: towpath hooks create {account}/{channel}"
     )
 
 

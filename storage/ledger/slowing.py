@@ -96,4 +96,4 @@ def _tell(connection: Connection, channel: Channel, row: Row[Any], slow: Slownes
     # Whoever chose to be told by the shop needs no warning that it is asked less.
     level = "Warning" if factor > row.stretch and not slow.net else "Info"
     actor = BUDGET_ACTOR if slow.standing is not None and not slow.net else _AUTOMATION_ACTOR
-    write_line(connection, channel, code, level, f"From now on {told}. {slow.reason}", at, job, actor=actor)
+    write_line(connection, channel, code, level, f"From now on {told}. {slow.reason}", at, (job, actor))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -88,14 +88,14 @@ def test_webhook_is_offered_by_platforms_that_post_something_and_by_no_others() 
     silent.ensure_automation("recurring")
 
 
-@given(st.sampled_from(INTERVALS), st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1)), st.text(min_size=1))
+@given(st.sampled_from(INTERVALS), st.integers(50 * 365, 70 * 365), st.text(min_size=1))
 def test_of_short_periods_only_the_ticks_that_begin_an_hour_run_and_one_in_each(
-    period: Period, near: datetime, schedule: str
+    period: Period, day: int, schedule: str
 ) -> None:
     every = period.every
     assert every is not None
     factor = safety_net(period)
-    index = (near.replace(tzinfo=UTC) - EPOCH) // every
+    index = day * DAY // every
     dues = [EPOCH + jitter_of(schedule, every) + (index + step) * every for step in range(factor)]
     ran = [due for due in dues if passes(due, period, factor)]
     assert len(ran) == 1, "one of an hour's ticks, or of one tick of longer periods"

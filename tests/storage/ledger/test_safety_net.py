@@ -48,7 +48,9 @@ async def hook(house: SmallHouse) -> str:
 async def fire(house: SmallHouse, times: int = 1) -> None:
     """Let the timer fire at each next instant that is stored."""
     for _ in range(times):
-        rows = await house.execute(schedules.select().where(schedules.c.next_due.is_not(None)).order_by(schedules.c.next_due))
+        rows = await house.execute(
+            schedules.select().where(schedules.c.next_due.is_not(None)).order_by(schedules.c.next_due)
+        )
         house.clock.now = from_micros(rows[0].next_due)  # type: ignore[attr-defined]
         await house.ledger.fire_due(10)
 
