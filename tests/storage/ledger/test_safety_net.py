@@ -14,6 +14,7 @@ from sqlalchemy import event
 from broker.operations import NewChannel
 from broker.operations.values import ScheduleRow
 from domain.access import Actor
+from domain.budget import Cause
 from domain.channels import ChannelSettings
 from domain.errors import InputError
 from domain.moments import EPOCH, from_micros
@@ -22,7 +23,7 @@ from domain.settings import Changes
 from storage.tables import messages, schedules, sync_log
 from tests.house import SmallHouse, small_house, sqlite_url
 from tests.refreshing import NAME, register
-from tests.storage.support import TestClock
+from tests.storage.support import START, TestClock
 
 WHO = Actor.installation("tester")
 HOUR = timedelta(hours=1)
@@ -30,8 +31,9 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[SmallHouse]:
-    """Channel ``main`` of Bright Sites, whose orders are polled every 5 minutes and products every hour."""
-    async with small_house(sqlite_url(tmp_path), clock=TestClock()) as made:  # type: ignore[arg-type]
+    """Channel ``main`` of Bright Sites, whose orders are polled every 5 minutes and stock every hour, at 12:07."""
+    clock: Any = TestClock(START + timedelta(minutes=7))
+    async with small_house(sqlite_url(tmp_path), clock=clock) as made:
         await made.operations.set_schedule("acme", "main", "order_import", Period("5m"))
         await made.operations.set_schedule("acme", "main", "inventory_import", Period("1h"))
         yield made
@@ -89,7 +91,7 @@ async def test_what_is_shown_as_the_next_run_is_the_one_that_runs_from_the_momen
     await hook(house)
     row = await shown(house)
     assert (row.stretch, row.safety_net, row.pushed) == (12, True, True)
-    assert row.next_due is not None and every_tick <= row.next_due < every_tick + HOUR
+    assert row.next_due is not None and every_tick < row.next_due < every_tick + HOUR
     assert (row.next_due - EPOCH) % HOUR < timedelta(minutes=5), "it begins an hour"
     while not await ticks(house):
         await fire(house)
@@ -142,6 +144,21 @@ async def test_polling_is_restored_at_once_when_posts_are_no_longer_wanted(house
     await fire(house, 13)
     assert len(await ticks(house)) == before + 12
     assert [code for _, code, _ in await told(house)] == ["polling_slowed", "polling_restored"]
+
+
+async def test_where_a_budget_ends_too_the_slower_of_both_counts_and_both_are_told(house: SmallHouse) -> None:
+    await house.operations.settings.change_channel(
+        WHO, "acme", "main", Changes({"automation": "webhook", "calls_per_day": 100})
+    )
+    await hook(house)
+    channel = await house.ledger.channel(house.channel_id)
+    assert channel is not None
+    await house.operations.calls.note(channel, "x", Cause.FIRST_TRY, 99)
+    row = await shown(house)
+    assert row.stretch > 12 and row.stretch % 12 == 0
+    await fire(house)
+    ((_, code, sentence),) = await told(house)
+    assert code == "polling_slowed" and "Automation: Webhook" in sentence and "99 of 100 API calls" in sentence
 
 
 async def test_a_channel_in_recurring_mode_costs_no_look_up(house: SmallHouse) -> None:
