@@ -20,7 +20,7 @@ from broker.topology import topology
 from broker.transports.seam import Transport
 from broker.transports.urls import open_transport
 from connectors.http import HttpLimits
-from connectors.registry import Connectors
+from connectors.registry import Connectors, pushed_jobs
 from consumers import all_handlers
 from domain.jobs import job_type
 from domain.moments import Clock, utc_now
@@ -112,7 +112,7 @@ async def open_house(
         database = open_database(settings, exclusive=exclusive)
         closing.callback(database.close)
         vault = Vault(settings.keys())
-        directory = Directory(vault)
+        directory = Directory(vault, pushed=pushed_jobs)
         ledger = SqlLedger(database, directory)
         journal = SqlJournalStore(database, topology(), reclaim_all=exclusive and database.dialect == "sqlite")
         url = settings.broker_url.get_secret_value()

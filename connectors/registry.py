@@ -48,6 +48,12 @@ MANIFESTS: dict[str, ConnectorManifest] = {name: each.manifest for name, each in
 """What every platform can do, by its name."""
 
 
+def pushed_jobs(platform: str) -> frozenset[str]:
+    """The jobs that posts of a platform trigger; none of a platform that does not exist."""
+    known = MANIFESTS.get(platform)
+    return known.pushed if known is not None else frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     """A channel's state and the settings it was made from."""

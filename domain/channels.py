@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -22,11 +22,16 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from domain.budget import Budget
+from domain.errors import InputError
+from domain.hooks import Topic
 from domain.orders import OrderStatus
 from domain.periods import Period
 from domain.product_source import OMS
 from domain.setting_fields import SettingField
 from domain.units import LENGTHS, WEIGHTS
+
+WEBHOOK = "webhook"
+"""The *Automation* under which a shop posts what changed."""
 
 
 class StockMode(StrEnum):
@@ -167,6 +172,7 @@ class Channel:
     ``manual_logging`` are the jobs whose API calls are kept, each with the instant at which that ends.
     ``token_version`` grows with each new token. ``renews`` says that its token is renewed by *Authorization Refresh*;
     ``held`` that this is set to None, so that no call may be made (sales channels, section 3).
+    ``pushed`` are the jobs that posts of its platform trigger.
     """
 
     id: str
@@ -190,6 +196,7 @@ class Channel:
     held: bool = False
     default_warehouse: str | None = None
     default_carrier: str | None = None
+    pushed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +226,8 @@ class ConnectorManifest:
     """What a platform can do; page, API and CLI offer nothing else.
 
     ``settings`` are all fields that may be set on its channels, in the order to show (:mod:`domain.setting_fields`).
+    ``webhooks`` are the topics that it posts, ``topic_header`` the HTTP header in which a post names its own. Where it
+    posts nothing, *Webhook* is not offered as *Automation*.
     """
 
     platform: str
@@ -226,14 +235,39 @@ class ConnectorManifest:
     version: Literal["stable", "beta"]
     token: Literal["static", "refreshing"]
     jobs: dict[str, tuple[Period, ...]]
-    webhooks: tuple[str, ...] = ()
+    webhooks: tuple[Topic, ...] = ()
+    topic_header: str = ""
     mappings: tuple[str, ...] = ()
     api_versions: tuple[str, ...] = ()
     domain_pattern: str = r"^[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)+$"
     cost_model: str = "calls"
     settings: tuple[SettingField, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not self.webhooks:
+            object.__setattr__(self, "settings", tuple(_without_webhook(field) for field in self.settings))
+
+    def ensure_automation(self, mode: object) -> None:
+        """Check that channels of the platform can have this *Automation*. Raises InputError."""
+        if mode == WEBHOOK and not self.webhooks:
+            raise InputError(
+                f"A {self.title} channel cannot have Webhook as Automation (automation): {self.title} posts nothing to "
+                "a hook, so only polling finds what changed. Leave it at recurring.",
+                code="webhook_not_offered",
+            )
+
+    @property
+    def pushed(self) -> frozenset[str]:
+        """The jobs that its posts trigger."""
+        return frozenset(topic.job for topic in self.webhooks)
+
     @property
     def fields(self) -> dict[str, SettingField]:
         """The settings by name."""
         return {field.name: field for field in self.settings}
+
+
+def _without_webhook(field: SettingField) -> SettingField:
+    if field.name != "automation":
+        return field
+    return replace(field, choices=tuple(choice for choice in field.choices if choice[0] != WEBHOOK))

@@ -156,7 +156,7 @@ _FIELDS = (
     ),
     SettingField(
         "automation", "Automation", Group.SYSTEM, "", "choice",
-        "Whether the shop is asked again and again, or pushes; under Webhook set long periods, as a safety net.",
+        "Whether the shop is asked again and again, or posts what changed and is asked at most hourly, to be safe.",
         choices=(("recurring", "Recurring"), ("webhook", "Webhook")),
     ),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -32,6 +32,7 @@ _OWN = len(ACCOUNT_COLUMNS)
 _ENABLED, _DISABLE_AT = (ACCOUNT_COLUMNS.index(each) for each in (accounts.c.enabled, accounts.c.disable_at))
 """Where a row's columns of the channel itself begin."""
 _Row = tuple[Any, ...]
+PushedJobs = Callable[[str], frozenset[str]]
 
 Name = tuple[str | None, str | None]
 """Codes of an account and of one of its channels; no channel stands for all that the account has."""
@@ -108,11 +109,20 @@ class _Members:
 class Directory:
     """Gives a :class:`Snapshot` of what is asked for, at most ``fresh_for`` seconds old. Thread-safe.
 
-    What memory does not have is looked up, so an unknown name is asked for anew each time.
+    What memory does not have is looked up, so an unknown name is asked for anew each time. ``pushed`` tells which jobs
+    the posts of a platform trigger.
     """
 
-    def __init__(self, vault: Vault, fresh_for: float = 1.0, most: int = MOST_CHANNELS, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        fresh_for: float = 1.0,
+        most: int = MOST_CHANNELS,
+        clock: Clock = utc_now,
+        pushed: PushedJobs = lambda platform: frozenset(),
+    ) -> None:
         self._vault = vault
+        self._pushed = pushed
         self._clock = clock
         self._fresh_for = fresh_for
         self._most = most
@@ -291,6 +301,7 @@ class Directory:
             held=bool(held),
             default_warehouse=warehouse,
             default_carrier=carrier,
+            pushed=self._pushed(platform),
         )
 
     def _token(self, sealed: str, channel_id: str, domain: str) -> tuple[SecretStr, str]:

@@ -20,6 +20,7 @@ from storage.tables import call_days, gates, sync_log
 
 BUDGET_JOB = "call_budget"
 """Stands where a job type stands in log rows about a budget."""
+BUDGET_ACTOR = "budget"
 COLUMNS: tuple[Column[Any], ...] = tuple(gates.c[name] for name in Tally.__slots__)
 CALENDAR = Calendar()
 
@@ -72,15 +73,25 @@ def tell(connection: Connection, channel: Channel, budget: Budget, tally: Tally,
 
 
 def write_line(
-    connection: Connection, channel: Channel, code: str, level: str, sentence: str, now: datetime, job: str = BUDGET_JOB
+    connection: Connection,
+    channel: Channel,
+    code: str,
+    level: str,
+    sentence: str,
+    now: datetime,
+    whose: tuple[str, str] = (BUDGET_JOB, BUDGET_ACTOR),
 ) -> None:
-    """A row of the sync log about the budget of a channel; no message belongs to it."""
+    """A row of the sync log about the budget of a channel, or what else slows its polling; no message belongs to it.
+
+    ``whose`` are the job and the actor.
+    """
+    job, actor = whose
     at = to_micros(now)
     values = {
         "id": new_id(), "account_id": channel.account_id, "channel_id": channel.id, "delivery_id": "", "message_id": "",
         "started_at": at, "finished_at": at, "job_type": job, "trigger": "event", "business_key": "",
         "attempt": 0, "outcome": "Done", "level": level, "code": code, "sentence": sentence, "counts": {}, "calls": [],
-        "call_count": 0, "actor": "budget",
+        "call_count": 0, "actor": actor,
     }  # fmt: skip
     connection.execute(insert(sync_log).values(**values))
 

@@ -33,7 +33,7 @@ from broker.sources import LaneSource, PolledLanes
 from broker.transports.memory import InMemoryTransport
 from broker.transports.seam import Transport
 from connectors.http import HttpLimits
-from connectors.registry import MANIFESTS, Connectors
+from connectors.registry import MANIFESTS, Connectors, pushed_jobs
 from consumers import HANDLERS, all_handlers
 from domain.access import Actor
 from domain.channels import ChannelSettings
@@ -86,7 +86,7 @@ class SmallHouse:
         self.domain = domain
         self.database = Database(url, exclusive=False)
         vault = Vault([b"k" * 32])
-        self.directory = Directory(vault, clock=clock)
+        self.directory = Directory(vault, clock=clock, pushed=pushed_jobs)
         self.ledger = MoodyLedger(self.database, self.directory, clock)
         self.memory = SqlMemory(self.database)
         self.gates = Gates(SqlGateStore(self.database, clock))

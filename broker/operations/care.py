@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from domain.authorization import Tokens
+from domain.hooks import Hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +37,37 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class HookRow:
-    """A channel's hook: when its secret was made, how many posts it took, and when the last of them came."""
+    """A channel's hook: when its secret was made, how many posts it took, and when the last of them came.
+
+    ``automation`` is the channel's: under ``webhook`` polling is only a safety net.
+    """
 
     account: str
     channel: str
     created_at: datetime
     received: int
     received_at: datetime | None
+    automation: str
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What became of a post to a hook: the message it led to; ``waiting`` where an earlier one had not run yet."""
+    """What became of a post to a hook: the message it led to, of which job, and what the post was about where that was
+    told; ``waiting`` where an earlier one had not run yet.
+    """
 
     message_id: str
-    order_id: str
+    job: str
+    subject: str | None
     waiting: bool
+
+
+def no_hook(account: str, channel: str) -> str:
+    """What is said where a channel's *Automation* is *Webhook* and it has no hook."""
+    return (
+        f"Automation is Webhook, but channel {channel} has no hook, so its shop posts nothing here and polling goes on "
+        f"as under Recurring. Make one: towpath hooks create {account}/{channel}"
+    )
 
 
 class Care(Protocol):
@@ -71,15 +87,15 @@ class Care(Protocol):
     async def remove_hook(self, account: str, channel: str, *, actor: str) -> None:
         """Take the channel's hook away."""
 
-    async def knows_hook(self, channel: str, secret: str) -> bool:
-        """Whether a channel of this code has a hook with this secret."""
+    async def hooked_platform(self, channel: str, secret: str) -> str | None:
+        """The platform of the channel of this code whose hook has this secret; ``None`` where there is none."""
 
-    async def receive(self, channel: str, secret: str, order_id: str | None) -> Received | None:
-        """Take a hint that an order of a channel is new or changed, durable when this returns; ``None`` where no hook
+    async def receive(self, channel: str, secret: str, hint: Hint) -> Received | None:
+        """Take a hint that something of a channel is new or changed, durable when this returns; ``None`` where no hook
         of the channel has this secret.
 
         Raises:
-            InputError: code ``order_missing``: the secret is right, but no order was named.
+            InputError: code ``not_product_source``: the job contradicts the account's source of products.
         """
 
     async def authorize(self, account: str, channel: str, tokens: Tokens, *, actor: str) -> None:

@@ -14,13 +14,14 @@ from broker.ledger import Admission, Incoming, Ledger
 from broker.meters import Meters
 from broker.operations.calls import Calls
 from broker.operations.captures import Captures
-from broker.operations.care import Care, Received
+from broker.operations.care import Care
 from broker.operations.channel_life import ChannelLife, connectable
 from broker.operations.desk import Desk
 from broker.operations.keys import KeyRing
 from broker.operations.mappings import Mappings
 from broker.operations.organizations import OrganizationSurface
 from broker.operations.people import People
+from broker.operations.pushing import Pushing
 from broker.operations.sessions import SignIn
 from broker.operations.settings import SettingsSurface
 from broker.operations.staff import Staff
@@ -75,8 +76,8 @@ class Operations:
     """The operator surface. Lookups and simple changes are on :attr:`desk` and :attr:`mappings`, what is asked about
     people on :attr:`people`, who is signed in on :attr:`sessions`, keys on :attr:`keys`, settings on :attr:`settings`,
     organizations and their accounts on :attr:`organizations`, warehouses on :attr:`warehouses`, making, testing,
-    editing and deleting channels on :attr:`life`, hooks and authorizations on :attr:`care`; what has rules of its own
-    is here; API calls are on :attr:`calls` and :attr:`captures`.
+    editing and deleting channels on :attr:`life`, hooks and authorizations on :attr:`care`, what shops post to hooks on
+    :attr:`pushing`; what has rules of its own is here; API calls are on :attr:`calls` and :attr:`captures`.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -86,6 +87,7 @@ class Operations:
         self.calls = parts.calls
         self.captures = parts.captures
         self.care = parts.care
+        self.pushing = Pushing(parts.care, parts.manifest_of, parts.bell)
         self.people = Staff(parts.people, parts.desk)
         self.settings = SettingsSurface(parts.desk, parts.manifest_of, parts.bell)
         self.organizations = OrganizationSurface(parts.desk)
@@ -125,6 +127,7 @@ class Operations:
                 f"{new.settings.api_version}.",
                 code="unknown_api_version",
             )
+        manifest.ensure_automation(new.settings.automation)
         renews = manifest.token == "refreshing"  # noqa: S105 - a kind of token, not one
         return await self.desk.create_channel(replace(new, renews=renews), fields=manifest.fields, actor=actor)
 
@@ -171,12 +174,6 @@ class Operations:
         if not manifest.webhooks:
             raise InputError(f"{manifest.title} posts nothing to a hook.", code="hook_not_offered")
         return await self.care.make_hook(account, channel, actor=actor)
-
-    async def receive(self, channel: str, secret: str, order_id: str | None) -> Received | None:
-        """Take a post to a hook: see :meth:`Care.receive`."""
-        received = await self.care.receive(channel, secret, order_id)
-        self._parts.bell.ring()
-        return received
 
     async def set_retention(self, by: Actor, account: str, days: int | None, *, channel: str | None = None) -> None:
         """Set after how many days personal data are erased, of a channel or an account; the setting of that name.
@@ -286,7 +283,8 @@ class Operations:
         """What is wrong, in plain words: database, transport, topology, channels, waiting work."""
         findings = [await self._look_at_database(), await self._look_at_transport()]
         try:
-            for row in await self.desk.channels(None):
+            rows = await self.desk.channels(None)
+            for row in rows:
                 findings.append(
                     Finding(
                         f"channel {row.account}/{row.code}",
@@ -294,6 +292,7 @@ class Operations:
                         row.state_reason or "connected",
                     )
                 )
+            findings += await self.pushing.findings(rows)
             numbers = await self.desk.statistics()
             stuck = numbers.oldest_due_seconds > 60
             sentence = f"The oldest due work waits {numbers.oldest_due_seconds:.0f} s"

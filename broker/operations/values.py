@@ -165,9 +165,10 @@ class ChannelRow:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRow:
-    """One job of a channel with its last run on schedule or by hand, and its next one. While its API-call budget nears
-    its end, one of so many ticks as ``stretch`` says runs. ``last_counts`` tells what was read, created, updated,
-    skipped and failed.
+    """One job of a channel with its last run on schedule, by hand or because the shop posted, and its next one on
+    schedule. While its API-call budget nears its end, or polling is only a ``safety_net`` beside the posts of the shop,
+    one of so many ticks as ``stretch`` says runs. ``last_counts`` tells what was read, created, updated, skipped and
+    failed. ``pushed``: posts of the platform trigger it.
     """
 
     account: str
@@ -181,6 +182,8 @@ class ScheduleRow:
     last_outcome: str | None
     stretch: int = 1
     last_counts: Mapping[str, int] = field(default_factory=dict)
+    pushed: bool = False
+    safety_net: bool = False
 
 
 @dataclass(frozen=True, slots=True)

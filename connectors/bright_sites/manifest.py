@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domain.channels import ConnectorManifest
+from domain.hooks import Topic
 from domain.periods import ALL_PERIODS, NEVER, Period
 from domain.setting_fields import CHANNEL_FIELDS, offered
 
@@ -29,7 +30,7 @@ MANIFEST = ConnectorManifest(
     version="stable",
     token="static",  # noqa: S106 - a kind of token, not one
     jobs=_JOBS,
-    webhooks=("push_orders",),
+    webhooks=(Topic("push_orders", "order_import", member="order_id", within="order"),),
     mappings=("sku", "carrier"),
     api_versions=_VERSIONS,
     settings=offered(CHANNEL_FIELDS, _JOBS, api_version=_VERSIONS, units_length=["in"], units_weight=["lb"]),

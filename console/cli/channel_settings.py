@@ -64,8 +64,9 @@ def platforms(
 def plain_manifest(manifest: ConnectorManifest) -> dict[str, Any]:
     """A manifest ready for JSON: periods as they are written."""
     jobs = {job: [period.text for period in periods] for job, periods in manifest.jobs.items()}
-    names = ("platform", "title", "version", "token", "webhooks", "mappings", "api_versions", "cost_model", "settings")
-    return {**{name: getattr(manifest, name) for name in names}, "jobs": jobs}
+    names = ("platform", "title", "version", "token", "mappings", "api_versions", "cost_model", "settings")
+    webhooks = [topic.name for topic in manifest.webhooks]
+    return {**{name: getattr(manifest, name) for name in names}, "webhooks": webhooks, "jobs": jobs}
 
 
 def settings(

@@ -1,4 +1,4 @@
-"""``towpath hooks``: the secret paths to which shops post that an order is new or changed."""
+"""``towpath hooks``: the secret paths to which shops post what is new or changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from console.cli.printing import show, show_json, table, tell, words
 if TYPE_CHECKING:
     from broker.operations import HookRow, Operations
 
-app = typer.Typer(help="Hooks: where a shop posts that an order is new or changed.")
+app = typer.Typer(help="Hooks: where a shop posts what is new or changed.")
 
 
 def add(program: typer.Typer, panel: str) -> None:
@@ -39,10 +39,10 @@ def list_hooks(context: typer.Context, account: AccountOption = None, as_json: J
     if not rows:
         tell("No channel has a hook. Make one: towpath hooks create ACCOUNT/CHANNEL")
         return
-    made = table("Channel", "Made", "Posts", "Last post", whole=("Channel",))
+    made = table("Channel", "Automation", "Made", "Posts", "Last post", whole=("Channel",))
     for row in rows:
-        last = zone.short(row.received_at)
-        made.add_row(*map(words, (f"{row.account}/{row.channel}", zone.short(row.created_at), str(row.received), last)))
+        times = zone.short(row.created_at), str(row.received), zone.short(row.received_at)
+        made.add_row(*map(words, (f"{row.account}/{row.channel}", row.automation, *times)))
     show(made)
     tell(f"Times in {zone.name}.")
 

@@ -65,8 +65,11 @@ def _show(rows: Sequence[ScheduleRow], zone: Zone) -> None:
 
 
 def _slowed(row: ScheduleRow) -> tuple[str | tuple[str, str], ...]:
-    """What to say where the API-call budget slows a job."""
-    return () if row.stretch == 1 else ("\n", (f"1 of {row.stretch} for now", "warning"))
+    """What to say where posts of the shop or the API-call budget slow a job."""
+    if row.stretch == 1:
+        return ()
+    told = f"1 of {row.stretch}, safety net" if row.safety_net else f"1 of {row.stretch} for now"
+    return "\n", (told, "" if row.safety_net else "warning")
 
 
 @app.command()

@@ -74,7 +74,8 @@ class CallsAnswer(BaseModel):
 
 class JobAnswer(BaseModel):
     """One job of a channel. `last_counts` tells what its last run read, created, updated, skipped and failed; while the
-    API-call budget nears its end, one of so many ticks as `stretch` says runs.
+    API-call budget nears its end, or polling is only a safety net beside the posts of the shop, one of so many ticks as
+    `stretch` says runs, and `next_run` is the next that does.
     """
 
     job: str
@@ -87,6 +88,8 @@ class JobAnswer(BaseModel):
     last_counts: dict[str, int]
     last_success: AwareDatetime | None
     stretch: int
+    pushed: bool = Field(description="whether posts of the platform to the channel's hook trigger it")
+    safety_net: bool = Field(description="whether polling is only a safety net: automation `webhook`, and a hook")
 
     @classmethod
     def of(cls, row: ScheduleRow, job: JobType) -> JobAnswer:
@@ -102,6 +105,8 @@ class JobAnswer(BaseModel):
             last_counts=dict(row.last_counts),
             last_success=row.last_success,
             stretch=row.stretch,
+            pushed=row.pushed,
+            safety_net=row.safety_net,
         )
 
 

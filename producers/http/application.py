@@ -46,7 +46,7 @@ _TAGS = [
     {"name": "operate", "description": "Act on messages and deliveries."},
     {"name": "mappings", "description": "Which codes stand for which, and what is missing."},
     {"name": "care", "description": "How long personal data stay, and hooks."},
-    {"name": "hooks", "description": "Where a shop posts that an order is new or changed."},
+    {"name": "hooks", "description": "Where a shop posts what is new or changed."},
     {"name": "channels", "description": "Make, test, edit and delete channels; the warehouses of the account."},
     {"name": "settings", "description": "What can be set, what is set, and who changed it."},
     {"name": "session", "description": "Sign in and out."},

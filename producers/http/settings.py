@@ -145,7 +145,7 @@ def _platform(manifest: ConnectorManifest) -> PlatformAnswer:
         version=manifest.version,
         token=manifest.token,
         jobs={job: [period.text for period in periods] for job, periods in manifest.jobs.items()},
-        webhooks=list(manifest.webhooks),
+        webhooks=[topic.name for topic in manifest.webhooks],
         mappings=list(manifest.mappings),
         api_versions=list(manifest.api_versions),
         cost_model=manifest.cost_model,

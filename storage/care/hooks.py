@@ -1,7 +1,7 @@
-"""Hooks: a secret path of a channel to which its shop posts that an order is new or changed.
+"""Hooks: a secret path of a channel to which its shop posts what is new or changed.
 
 The secret is 256 random bits, stored as SHA-256 (enough at that length, ASVS 6.5.2), and looked up by that digest:
-how long that takes tells a guesser nothing. A post is a hint, and nothing of its body is kept but the order number.
+how long that takes tells a guesser nothing. A post is a hint, and nothing of its body is kept but an order number.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ import secrets
 from sqlalchemy import Connection, Row, delete, select, update
 
 from broker.ledger import Incoming
-from broker.operations.care import HookRow, Received
+from broker.operations.care import HookRow, Received, no_hook
 from domain.access import Place
-from domain.channels import Channel
+from domain.channels import WEBHOOK, Channel, ChannelSettings
 from domain.envelope import Envelope
 from domain.errors import InputError, UnknownName
-from domain.events import payload_of
+from domain.events import business_key, payload_of
+from domain.hooks import Hint
 from domain.ids import new_id
-from domain.moments import from_micros
+from domain.jobs import JOB_TYPES, place_of
+from domain.moments import from_micros, iso
+from domain.product_source import source_refusal
 from domain.synclog import Trigger
 from storage.channel_tables import hooks
 from storage.directory import Directory
@@ -66,7 +69,7 @@ def remove_hook(
 def hook_rows(connection: Connection, account: str | None) -> list[HookRow]:
     """The hooks of an account, or all."""
     query = (
-        select(accounts.c.code.label("account"), channels.c.code.label("channel"), hooks)
+        select(accounts.c.code.label("account"), channels.c.code.label("channel"), channels.c.settings, hooks)
         .select_from(hooks.join(channels, channels.c.id == hooks.c.channel_id))
         .join(accounts, accounts.c.id == channels.c.account_id)
         .order_by(accounts.c.code, channels.c.code)
@@ -78,76 +81,95 @@ def hook_rows(connection: Connection, account: str | None) -> list[HookRow]:
 
 def _row(row: Row[tuple[object, ...]]) -> HookRow:
     last = from_micros(row.received_at) if row.received_at is not None else None
-    return HookRow(row.account, row.channel, from_micros(row.created_at), row.received, last)
+    automation = ChannelSettings.model_validate(row.settings).automation
+    return HookRow(row.account, row.channel, from_micros(row.created_at), row.received, last, automation)
 
 
-def channel_of(connection: Connection, code: str, secret: str) -> str | None:
-    """The id of the channel of this code whose hook has this secret."""
+def missing_hook(connection: Connection, channel_id: str, where: tuple[str, str], automation: object) -> str | None:
+    """What is to be said of a channel's *Automation* where it is *Webhook* and nobody made the hook."""
+    if automation != WEBHOOK:
+        return None
+    made = connection.scalar(select(hooks.c.channel_id).where(hooks.c.channel_id == channel_id))
+    return no_hook(*where) if made is None else None
+
+
+def channel_of(connection: Connection, code: str, secret: str) -> tuple[str, str] | None:
+    """The id and the platform of the channel of this code whose hook has this secret."""
     digest = _digest(secret)
-    query = select(hooks.c.channel_id, hooks.c.digest, channels.c.code).join(
+    query = select(hooks.c.channel_id, hooks.c.digest, channels.c.code, channels.c.platform).join(
         channels, channels.c.id == hooks.c.channel_id
     )
     row = connection.execute(query.where(hooks.c.digest == digest)).first()
     if row is None or not hmac.compare_digest(row.digest, digest) or row.code != code:
         return None
-    return str(row.channel_id)
+    return str(row.channel_id), str(row.platform)
 
 
 def receive(
-    connection: Connection, directory: Directory, named: tuple[str, str], order_id: str | None, now: int
+    connection: Connection, directory: Directory, named: tuple[str, str], hint: Hint, now: int
 ) -> Received | None:
-    """Admit an event that makes *Import orders* read the order; an earlier one that did not run yet serves as well.
+    """Admit an event that makes the job read from the shop; an earlier one that did not run yet serves as well.
 
     ``named`` is the channel's code and the secret.
+
+    Raises:
+        InputError: code ``not_product_source``: the job contradicts the account's source of products.
     """
     found = channel_of(connection, *named)
     if found is None:
         return None
-    if order_id is None:
-        raise InputError(
-            "The post names no order: send the order as JSON, with its number as 'order_id'.", code="order_missing"
-        )
-    channel = directory.of_ids(connection, [found]).by_id[found]
+    channel = directory.of_ids(connection, [found[0]]).by_id[found[0]]
+    if refused := source_refusal(channel.product_source, hint.job, channel.id, channel.code):
+        raise InputError(refused, code="not_product_source")
     counted = update(hooks).where(hooks.c.channel_id == channel.id)
     connection.execute(counted.values(received=hooks.c.received + 1, received_at=now))
-    waiting = _waiting(connection, channel, order_id)
+    event = _event(connection, channel, hint, now)
+    waiting = _waiting(connection, channel, event, hint.job)
     if waiting is not None:
         again = update(messages).where(messages.c.id == waiting)
         connection.execute(again.values(copies=messages.c.copies + 1))
-        return Received(waiting, order_id, waiting=True)
-    (answer,) = admit(connection, directory, [_event(connection, channel, order_id, now)], (), now).answers
+        return Received(waiting, hint.job, hint.subject, waiting=True)
+    (answer,) = admit(connection, directory, [event], (), now).answers
     if answer.error is not None:
         raise answer.error
-    return Received(str(answer.message_id), order_id, waiting=False)
+    return Received(str(answer.message_id), hint.job, hint.subject, waiting=False)
 
 
-def _waiting(connection: Connection, channel: Channel, order_id: str) -> str | None:
-    """The message of an earlier post about the order whose run has not begun: it will read what this one tells of."""
-    lane = f"{channel.id}/order/{order_id}"
+def _waiting(connection: Connection, channel: Channel, event: Incoming, job: str) -> str | None:
+    """The message of an earlier post of which the run has not begun: it will read what this one tells of."""
+    key = business_key(event.envelope, event.payload)
+    lane = place_of(JOB_TYPES[job], channel.id, event.payload, key).lane
     held = connection.execute(locking(connection, select(lanes.c.holder).where(lanes.c.key == lane))).first()
     if held is None:
         return None
     query = select(deliveries.c.message_id, messages.c.source).join(messages, messages.c.id == deliveries.c.message_id)
     query = query.where(deliveries.c.lane == lane, deliveries.c.state == "open").order_by(deliveries.c.seq)
     standing = connection.execute(query).all()
-    # The first of a lane that is held may have read the order already.
+    # The first of a lane that is held may have read already what this post tells of.
     behind = standing[1:] if held.holder is not None else standing
-    return next((row.message_id for row in behind if row.source == _source(channel)), None)
+    return next((row.message_id for row in behind if row.source == event.envelope.source), None)
 
 
-def _source(channel: Channel) -> str:
-    return f"{_SOURCE}/{channel.code}"
-
-
-def _event(connection: Connection, channel: Channel, order_id: str, now: int) -> Incoming:
-    known = select(orders.c.channel_id).where(orders.c.channel_id == channel.id, orders.c.external_order_id == order_id)
+def _event(connection: Connection, channel: Channel, hint: Hint, now: int) -> Incoming:
+    kind, data = _order(connection, channel, hint.subject) if hint.job == "order_import" else _tick(hint.job, now)
     envelope = Envelope(
         id=new_id(),
-        source=_source(channel),
-        type="order.created" if connection.scalar(known) is None else "order.updated",
+        source=f"{_SOURCE}/{channel.code}",
+        type=kind,
         time=from_micros(now),
         account=channel.account,
         channel=channel.code,
-        data={"external_order_id": order_id},
+        data=data,
     )
     return Incoming(envelope, payload_of(envelope), envelope.to_json(), Trigger.WEBHOOK)
+
+
+def _order(connection: Connection, channel: Channel, order_id: str | None) -> tuple[str, dict[str, str | None]]:
+    known = select(orders.c.channel_id).where(orders.c.channel_id == channel.id, orders.c.external_order_id == order_id)
+    kind = "order.created" if connection.scalar(known) is None else "order.updated"
+    return kind, {"external_order_id": order_id}
+
+
+def _tick(job: str, now: int) -> tuple[str, dict[str, str | None]]:
+    """One run of the whole job: it reads all that changed, so it need not be told what a post was about."""
+    return JOB_TYPES[job].tick, {"schedule": "hook", "due": iso(from_micros(now))}

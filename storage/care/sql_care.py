@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from broker.operations.care import HookRow, Received, Retention
 from domain.authorization import Tokens
+from domain.hooks import Hint
 from domain.moments import Clock, to_micros, utc_now
 from storage.care import hooks, retention
 from storage.care.given import store_given
@@ -66,16 +67,16 @@ class SqlCare:
 
         await self._change(work)
 
-    async def knows_hook(self, channel: str, secret: str) -> bool:
-        """Whether a channel of this code has a hook with this secret."""
+    async def hooked_platform(self, channel: str, secret: str) -> str | None:
+        """The platform of the channel whose hook has this secret."""
         found = await self._database.aread(lambda connection: hooks.channel_of(connection, channel, secret))
-        return found is not None
+        return found[1] if found is not None else None
 
-    async def receive(self, channel: str, secret: str, order_id: str | None) -> Received | None:
-        """Take a hint that an order is new or changed."""
+    async def receive(self, channel: str, secret: str, hint: Hint) -> Received | None:
+        """Take a hint that something is new or changed."""
         now = to_micros(self._clock())
         return await self._database.awrite(
-            lambda connection: hooks.receive(connection, self._directory, (channel, secret), order_id, now)
+            lambda connection: hooks.receive(connection, self._directory, (channel, secret), hint, now)
         )
 
     async def authorize(self, account: str, channel: str, tokens: Tokens, *, actor: str) -> None:

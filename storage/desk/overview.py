@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, or_, select
@@ -16,12 +17,14 @@ from broker.operations.values import ChannelRow, ScheduleRow, Statistics
 from domain.authorization import UNTIL_AUTHORIZED
 from domain.budget import next_pass
 from domain.channels import Channel
+from domain.jobs import JOB_TYPES
 from domain.moments import from_micros
 from domain.periods import NEVER, Period
 from storage.calls import called_today
 from storage.desk.codes import channel_id
 from storage.directory import Directory
 from storage.ledger.outward import oldest_due, unsent_count, waiting_counts
+from storage.ledger.slowing import Slowness, slowness
 from storage.tables import (
     accounts,
     call_counts,
@@ -136,8 +139,10 @@ def _count(connection: Connection, condition: Any) -> Counter[str]:
     return Counter({channel: count for channel, count in connection.execute(query)})
 
 
-def schedule_rows(connection: Connection, account: str | None) -> list[ScheduleRow]:
-    """Recurring jobs with their last and next run."""
+def schedule_rows(
+    connection: Connection, directory: Directory, account: str | None, now: datetime
+) -> list[ScheduleRow]:
+    """Recurring jobs with their last run, and the next as it stands now."""
     query = select(schedules, channels.c.code.label("channel"), accounts.c.code.label("account"))
     query = query.join(channels, channels.c.id == schedules.c.channel_id).join(
         accounts, accounts.c.id == schedules.c.account_id
@@ -145,39 +150,51 @@ def schedule_rows(connection: Connection, account: str | None) -> list[ScheduleR
     query = query.where(channels.c.deleted_at.is_(None))
     if account is not None:
         query = query.where(accounts.c.code == account)
+    rows = connection.execute(query.order_by(accounts.c.code, channels.c.code, schedules.c.job_type)).all()
+    known = directory.of_ids(connection, {row.channel_id for row in rows}).by_id
+    slow = slowness(connection, rows, known, now)
+    return [_schedule_row(connection, row, known[row.channel_id], slow[row.id]) for row in rows if row.id in slow]
+
+
+def job_rows(
+    connection: Connection, directory: Directory, where: tuple[str, str], jobs: Sequence[str], now: datetime
+) -> list[ScheduleRow]:
+    """These jobs of a channel, those without a schedule included. Raises UnknownName."""
+    account, channel = where
+    made = channel_id(connection, account, channel)
+    planned = {row.job: row for row in schedule_rows(connection, directory, account, now) if row.channel == channel}
+    never = ScheduleRow(account, channel, "", NEVER.text, None, None, None, None, None)
+    pushed = directory.of_ids(connection, [made]).by_id[made].pushed
     return [
-        _schedule_row(connection, row)
-        for row in connection.execute(query.order_by(accounts.c.code, channels.c.code, schedules.c.job_type)).all()
+        planned.get(job) or replace(never, job=job, pushed=job in pushed, **_last_runs(connection, made, job))
+        for job in jobs
     ]
 
 
-def job_rows(connection: Connection, account: str, channel: str, jobs: Sequence[str]) -> list[ScheduleRow]:
-    """These jobs of a channel, those without a schedule included. Raises UnknownName."""
-    made = channel_id(connection, account, channel)
-    planned = {row.job: row for row in schedule_rows(connection, account) if row.channel == channel}
-    never = ScheduleRow(account, channel, "", NEVER.text, None, None, None, None, None)
-    return [planned.get(job) or replace(never, job=job, **_last_runs(connection, made, job)) for job in jobs]
-
-
-def _schedule_row(connection: Connection, row: Row[Any]) -> ScheduleRow:
+def _schedule_row(connection: Connection, row: Row[Any], channel: Channel, slow: Slowness) -> ScheduleRow:
     return ScheduleRow(
         account=row.account,
         channel=row.channel,
         job=row.job_type,
         period=row.period,
-        next_due=next_pass(from_micros(row.next_due), Period(row.period), row.stretch) if row.next_due else None,
+        next_due=next_pass(from_micros(row.next_due), Period(row.period), slow.factor) if row.next_due else None,
         last_due=from_micros(row.last_due) if row.last_due is not None else None,
-        stretch=row.stretch,
+        stretch=slow.factor,
+        pushed=row.job_type in channel.pushed,
+        safety_net=slow.net,
         **_last_runs(connection, row.channel_id, row.job_type),
     )
 
 
 def _last_runs(connection: Connection, channel: str, job: str) -> dict[str, Any]:
-    """When a job ran last, by schedule or by hand, and what came of it."""
+    """When a job ran last, by schedule, by hand or because the shop posted, and what came of it. A post about an order
+    reads that order and is no run of the job.
+    """
+    triggers = ("schedule", "manual") if JOB_TYPES[job].listens else ("schedule", "manual", "webhook")
     runs = select(sync_log.c.finished_at, sync_log.c.outcome, sync_log.c.counts).where(
         sync_log.c.channel_id == channel,
         sync_log.c.job_type == job,
-        sync_log.c.trigger.in_(("schedule", "manual")),
+        sync_log.c.trigger.in_(triggers),
         sync_log.c.attempt > 0,
     )
     newest_first = runs.order_by(sync_log.c.finished_at.desc(), sync_log.c.id.desc()).limit(1)

@@ -179,11 +179,17 @@ class SqlDesk:
 
     async def schedules(self, account: str | None) -> Sequence[ScheduleRow]:
         """Recurring jobs with their last and next run."""
-        return await self._database.aanswer(partial(overview.schedule_rows, account=account))
+        now = self._clock()
+        return await self._database.aanswer(
+            lambda connection: overview.schedule_rows(connection, self._directory, account, now)
+        )
 
     async def jobs(self, account: str, channel: str, names: Sequence[str]) -> Sequence[ScheduleRow]:
         """These jobs of a channel, also those without a schedule."""
-        return await self._database.aanswer(partial(overview.job_rows, account=account, channel=channel, jobs=names))
+        where, now = (account, channel), self._clock()
+        return await self._database.aanswer(
+            lambda connection: overview.job_rows(connection, self._directory, where, names, now)
+        )
 
     async def run_now(self, account: str, channel: str, job: str, *, actor: str = "installation") -> str:
         """Queue one manual run of a job; the message id."""

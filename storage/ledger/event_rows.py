@@ -72,10 +72,12 @@ def _is_urgent(payload: Payload, channel: Channel) -> bool:
 
 
 def _skips(incoming: Incoming, place: Place) -> bool:
-    """Whether it is a tick that a run still going on makes needless; what that run itself asked for is not."""
+    """Whether it is a tick that a run still going on makes needless; what that run itself asked for is not, nor what
+    the shop told of: the run may have read it before.
+    """
     if not isinstance(incoming.payload, Tick) or incoming.payload.schedule == REMAINDER:
         return False
-    return place.coalesce_key is None and incoming.trigger is not Trigger.REPLAY
+    return place.coalesce_key is None and incoming.trigger not in (Trigger.REPLAY, Trigger.WEBHOOK)
 
 
 def _delivery_row(row: dict[str, Any], job: JobType, channel: Channel, place: Place) -> dict[str, Any]:

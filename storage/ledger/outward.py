@@ -73,7 +73,8 @@ def fire_due(connection: Connection, directory: Directory, most: int, now: int) 
     """Turn due schedules into ticks and set their next due instant, in one transaction: never two ticks for one.
 
     After downtime there is one catch-up tick, for the latest instant that passed. Where an API-call budget nears its
-    end, recurring reads pass some of their instants over (:mod:`storage.ledger.slowing`).
+    end, or the shop posts what changed, recurring reads pass some of their instants over
+    (:mod:`storage.ledger.slowing`).
     """
     rows = _DUE.run(connection, now=now, most=most).all()
     if not rows:

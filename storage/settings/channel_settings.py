@@ -74,6 +74,7 @@ def _fields(scene: Scene, changes: Changes, manifest_of: ManifestOf | None) -> F
     if manifest_of is None:
         return None
     manifest = manifest_of(scene.channel.platform)
+    manifest.ensure_automation(changes.put.get("automation"))
     ensure_offered(changes, manifest.fields, f"A {manifest.title} channel")
     return manifest.fields
 

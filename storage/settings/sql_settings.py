@@ -11,6 +11,7 @@ from broker.operations.settings import Held, ManifestOf, SettingVersion
 from domain.errors import UnknownName
 from domain.moments import Clock, to_micros, utc_now
 from domain.settings import Changes
+from storage.care.hooks import missing_hook
 from storage.database import Database
 from storage.directory import Directory
 from storage.settings import account_settings, channel_settings
@@ -45,7 +46,9 @@ class SqlSettings:
             scene = scene_of(connection, (account, channel))
             platform = scene.channel.platform
             values = scene.values(manifest_of(platform).fields)
-            return Held(scene.own.version, values, scene.notes(values), platform)
+            notes = scene.notes(values)
+            told = missing_hook(connection, scene.channel.id, (account, channel), values["automation"].value)
+            return Held(scene.own.version, values, {**notes, "automation": told} if told else notes, platform)
 
         return await self._database.aanswer(work)
 

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from app.house import open_house
 from app.settings import Settings
+from broker.operations import NewChannel
 from broker.transports.rabbitmq import AmqpSettings
 from domain.errors import ConfigurationError, StorageUnavailable, TransportUnavailable
 from domain.jobs import JOB_TYPES
@@ -48,6 +49,15 @@ async def test_a_house_that_was_closed_can_be_opened_again(settings: Settings) -
         async with open_house(settings, exclusive=True) as house:
             assert house.transport.healthy
             assert await house.operations.desk.accounts() == []
+
+
+async def test_a_house_knows_which_jobs_posts_of_its_platforms_trigger(settings: Settings) -> None:
+    async with open_house(settings, connect=False) as house:
+        desk = house.operations.desk
+        await desk.create_account(await desk.create_organization("Org"), "acme", "Acme", "UTC")
+        new = NewChannel("acme", "main", "Main", "bright_sites", "shop.example.com", "token-1234")
+        made = await house.ledger.channel(await house.operations.create_channel(new))
+        assert made is not None and made.pushed == {"order_import"}
 
 
 async def test_a_second_exclusive_house_is_refused_and_a_looking_one_is_not(settings: Settings) -> None:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from domain.authorization import renew_at, wait_after_failure
 from domain.envelope import read_back
-from domain.hooks import order_named
 from domain.privacy import ERASED, erased_at, erased_event, facts_of, without_values
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -83,20 +82,6 @@ def test_an_event_without_personal_data_is_left_as_it_came() -> None:
 def test_values_are_taken_out_of_sentences_but_common_words_stay() -> None:
     said = "It will be tried for Will Smithson; WILL SMITHSON waits."
     assert without_values(said, {"Will", "Will Smithson"}) == f"It will be tried for {ERASED}; {ERASED} waits."
-
-
-@pytest.mark.parametrize(
-    ("document", "named"),
-    [
-        ({"order_id": 7}, "7"),
-        ({"order": {"order_id": "A-7"}}, "A-7"),
-        ({"order_id": True}, None),
-        ([], None),
-        ({}, None),
-    ],
-)
-def test_a_post_names_an_order_or_none(document: Any, named: str | None) -> None:
-    assert order_named(document) == named
 
 
 def test_a_token_is_renewed_before_it_expires_and_failures_are_tried_ever_more_seldom() -> None:

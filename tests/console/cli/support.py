@@ -22,6 +22,7 @@ from broker.transports.memory import InMemoryTransport
 from broker.transports.seam import Transport
 from broker.verdicts import Attempt, judge, judge_error
 from connectors.bright_sites import MANIFEST
+from connectors.registry import pushed_jobs
 from console.cli import Doors, Opening, build
 from console.cli.seams import DemoOptions, DemoProgress
 from domain.channels import Channel, ConnectorManifest
@@ -85,7 +86,7 @@ class Place:
             if fresh:
                 database.write(upgrade)
             vault = Vault([b"k" * 32])
-            directory = Directory(vault)
+            directory = Directory(vault, pushed=pushed_jobs)
             ledger = SqlLedger(database, directory)
             desk = SqlDesk(database, directory, vault, lambda platform: MANIFEST.version)
             yield (

@@ -19,6 +19,20 @@ def test_a_hook_is_made_shown_once_listed_and_removed(place: Place) -> None:
     assert place.run("hooks", "remove", "acme/bright-main").exit_code == 3
 
 
+def test_the_mode_the_last_post_and_the_polling_beside_posts_are_shown(place: Place) -> None:
+    place.run("jobs", "period", "acme/bright-main", "order_import", "5m")
+    assert place.run("channels", "settings", "acme/bright-main", "automation=webhook").exit_code == 0
+    assert "has no hook" in place.run("doctor").stdout.replace("\n", " ")
+    assert place.json("jobs", "list")[0]["safety_net"] is False
+    place.run("hooks", "create", "acme/bright-main")
+    (hook,) = place.json("hooks", "list")
+    assert (hook["automation"], hook["received_at"]) == ("webhook", None)
+    assert "webhook" in place.run("hooks", "list").stdout
+    (row,) = place.json("jobs", "list")
+    assert (row["safety_net"], row["pushed"], row["stretch"]) == (True, True, 12)
+    assert "safety net" in place.run("jobs", "list", COLUMNS="200").stdout
+
+
 def test_the_threshold_of_an_account_and_of_a_channel_is_set_and_shown(place: Place) -> None:
     assert place.run("privacy", "retention", "acme", "90").exit_code == 0
     assert place.run("privacy", "retention", "acme/bright-main", "30").exit_code == 0

@@ -113,6 +113,7 @@ async def _furnish(bare: Template, home: Path) -> tuple[dict[str, dict[str, str]
             "warehouse": "w1",
             "switch": "enable",
             "session": other.id,
+            "topic": "push_orders",
             "secret": await site.operations.make_hook("acme", "main", actor="tester"),
         }
 

@@ -22,6 +22,7 @@ from broker.operations import NewChannel, NewUser, Operations, User
 from broker.operations.surface import Parts
 from broker.transports.memory import InMemoryTransport
 from connectors.bright_sites import MANIFEST
+from connectors.registry import pushed_jobs
 from domain.access import Actor, Grant, Role
 from domain.channels import Channel, ConnectorManifest
 from domain.errors import UnknownName
@@ -198,7 +199,7 @@ def shops(channel: Channel, guard: CallGuard) -> Shop:
 
 def wire(database: Database) -> tuple[Operations, SqlLedger, InMemoryTransport]:
     vault = Vault([b"k" * 32])
-    directory = Directory(vault)
+    directory = Directory(vault, pushed=pushed_jobs)
     ledger = SqlLedger(database, directory)
     transport = InMemoryTransport()
     desk = SqlDesk(database, directory, vault, lambda platform: "stable")

@@ -101,6 +101,7 @@ OF_KEYS = {("get", ""), ("post", ""), ("post", "/{key_id}/rotate"), ("delete", "
 OPEN = {
     ("post", "/v1/session"),
     ("post", "/hooks/{channel}/{secret}"),
+    ("post", "/hooks/{channel}/{secret}/{topic}"),
     ("get", "/healthz"),
     ("get", "/readyz"),
     ("get", "/metrics"),

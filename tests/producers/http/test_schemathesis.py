@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.producers.http.generated import Prepared
 
 TAGS = ["events", "read", "operate", "mappings", "channels", "settings", "session", "people", "care", "hooks", "health"]
-UNTAKEN = {"signIn", "changePassword", "takePost", "authorizeChannel"}
+UNTAKEN = {"signIn", "changePassword", "takePost", "takePostOfTopic", "authorizeChannel"}
 """They take what no document tells, and have tests that know it: a password, the document of a shop, a platform whose
 tokens are renewed."""
 

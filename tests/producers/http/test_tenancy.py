@@ -31,7 +31,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ROOT = Actor.installation()
 SKU = "GOLDEN-MUG"
-OPEN = {"/healthz", "/readyz", "/metrics", "/hooks/{channel}/{secret}"}
+OPEN = {"/healthz", "/readyz", "/metrics", "/hooks/{channel}/{secret}", "/hooks/{channel}/{secret}/{topic}"}
 OWN = "/v1/session"
 """What everybody may do with the own session alone (test_session.py)."""
 BODIES: dict[str, Any] = {
