@@ -234,3 +234,8 @@ class ConnectorManifest:
     def fields(self) -> dict[str, SettingField]:
         """The settings by name."""
         return {field.name: field for field in self.settings}
+
+    @property
+    def has_locations(self) -> bool:
+        """Whether its shops keep stock at locations, to which warehouses are mapped (sales channels, section 4)."""
+        return "warehouse" in self.mappings
