@@ -11,11 +11,13 @@ from alembic import command
 from sqlalchemy import Connection, inspect, text
 
 from domain.location_stock import LocationSku, LocationStock
+from domain.mappings import SkuMapping, WarehouseMapping
 from domain.outcomes import Effects
 from domain.stock import ConfirmedStock
 from storage.database import Database
+from storage.mappings.sql_mappings import SqlMappings
 from storage.schema import VERSIONS, config, present, upgrade
-from tests.storage.support import START, Site, done, tick
+from tests.storage.support import START, Site, done, retry, stock, tick
 
 NORTH, SOUTH = LocationSku("north", "MUG"), LocationSku("south", "MUG")
 ROWS = (
@@ -49,6 +51,24 @@ async def test_what_a_shop_confirmed_stands_against_what_it_showed_before(site: 
     assert await site.memory.location_stock(site.main, None) == {NORTH: 5, SOUTH: 8}
     await remember(site, LocationStock(*SOUTH, 9))
     assert await site.memory.location_stock(site.main, None) == {NORTH: 5, SOUTH: 9}
+
+
+async def test_what_may_or_may_not_have_been_written_is_known_at_no_location(site: Site) -> None:
+    cup = LocationSku("north", "CUP")
+    await remember(site, LocationStock(*NORTH, 5), LocationStock(*SOUTH, 7), LocationStock(*cup, 1))
+    await site.admit(stock("MUG", 2))
+    await site.settle(await site.take(), retry(60, unsure=True))
+    assert await site.memory.location_stock(site.main, None) == {cup: 1}
+
+
+async def test_what_another_sku_or_warehouse_stands_for_now_is_forgotten_there_alone(site: Site) -> None:
+    mappings = SqlMappings(site.database, site.directory, site.clock)
+    cup = LocationSku("north", "CUP")
+    await remember(site, LocationStock(*NORTH, 5), LocationStock(*SOUTH, 7), LocationStock(*cup, 1))
+    await mappings.save("acme", "main", SkuMapping("CUP", "OMS-CUP"), "tester")
+    assert await site.memory.location_stock(site.main, None) == {NORTH: 5, SOUTH: 7}
+    await mappings.save("acme", "main", WarehouseMapping("w1", "south"), "tester")
+    assert await site.memory.location_stock(site.main, None) == {NORTH: 5}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
