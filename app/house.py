@@ -66,7 +66,7 @@ class House:
 
     def organs(self, jobs: Sequence[str]) -> Organs:
         """What a worker of these job types works with; all job types where none is named."""
-        known = all_handlers(SqlEraser(self.database), self.renewals, self.connectors)
+        known = all_handlers(SqlEraser(self.database), self.renewals, self.connectors, self.connectors.locations)
         handlers: dict[str, Handler] = {job_type(job).name: known[job] for job in jobs or known}
         return Organs(
             ledger=self.ledger,

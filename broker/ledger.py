@@ -14,7 +14,8 @@ from domain.channels import Channel
 from domain.envelope import Envelope
 from domain.errors import InputError
 from domain.events import Payload
-from domain.mappings import KnownCarriers, KnownSkus, Missing, Side
+from domain.location_stock import LocationSku
+from domain.mappings import KnownCarriers, KnownSkus, Missing, Side, WarehouseMappings
 from domain.outcomes import Counts, Effects
 from domain.products import ProductSeen
 from domain.states import DeliveryState, LaneKind
@@ -255,6 +256,11 @@ class Memory(Protocol):
     async def confirmed_stock(self, channel_id: str, skus: Sequence[str] | None) -> Mapping[str, int]:
         """SKU → quantity the shop last confirmed."""
 
+    async def location_stock(self, channel_id: str, skus: Sequence[str] | None) -> Mapping[LocationSku, int]:
+        """Location and SKU of the shop → quantity it last confirmed or showed there; of every SKU where ``skus`` is
+        ``None``.
+        """
+
     async def products_seen(self, channel_id: str, external_ids: Sequence[str]) -> Mapping[str, ProductSeen]:
         """Which state of each product is recorded; unknown ones are left out."""
 
@@ -269,6 +275,9 @@ class Memory(Protocol):
 
     async def carriers(self, channel: Channel) -> KnownCarriers:
         """The channel's carrier mappings, as new as ``channel`` is."""
+
+    async def warehouses(self, channel: Channel) -> WarehouseMappings:
+        """The channel's warehouse mappings, as new as ``channel`` is."""
 
     async def skus(self, channel: Channel, side: Side, skus: Sequence[str] | None) -> KnownSkus:
         """The channel's SKU mappings that concern these SKUs of a side, all of them where ``skus`` is ``None``; and

@@ -13,7 +13,7 @@ from connectors.http import AllowedHosts, Caller, Endpoint, GuardedTransport, Ht
 from domain.authorization import Tokens
 from domain.channels import Channel, ConnectorManifest
 from domain.errors import ShopRejected, UnknownName
-from domain.ports import CallGuard, Shop
+from domain.ports import CallGuard, Shop, StockLocations
 
 
 class State(Protocol):
@@ -28,14 +28,15 @@ Refresh = Callable[[Caller, SecretStr], Awaitable[Tokens]]
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """What a connector is to this room: what it can do, its state of a channel, its shop, and how tokens are renewed
-    where its manifest says that they are.
+    """What a connector is to this room: what it can do, its state of a channel, its shop, how tokens are renewed
+    where its manifest says that they are, and the locations of its shop where its manifest says that it has such.
     """
 
     manifest: ConnectorManifest
     new_state: Callable[[Channel, AllowedHosts], Any]
     shop: Callable[[Caller, Any], Shop]
     refresh: Refresh | None = None
+    locations: Callable[[Caller, Any], StockLocations] | None = None
 
 
 PLATFORMS: dict[str, Platform] = {
@@ -101,6 +102,19 @@ class Connectors:
         platform = self._platform(channel.platform)
         state = self._state(channel, platform)
         return platform.shop(Caller(self._transport, state.endpoint, channel, guard), state)
+
+    def locations(self, channel: Channel, guard: CallGuard) -> StockLocations | None:
+        """The locations of a channel's shop for one run, if it has such; makes no call. A
+        :class:`domain.ports.LocationOpener`.
+
+        Raises:
+            UnknownName: as :meth:`manifest`.
+        """
+        platform = self._platform(channel.platform)
+        if platform.locations is None or not platform.manifest.has_locations:
+            return None
+        state = self._state(channel, platform)
+        return platform.locations(Caller(self._transport, state.endpoint, channel, guard), state)
 
     async def refresh(self, channel: Channel, refresh: SecretStr, guard: CallGuard) -> Tokens:
         """New tokens for a refresh token. A :class:`domain.ports.Refresher`.

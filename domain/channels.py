@@ -266,6 +266,11 @@ class ConnectorManifest:
         """The settings by name."""
         return {field.name: field for field in self.settings}
 
+    @property
+    def has_locations(self) -> bool:
+        """Whether its shops keep stock at locations, to which warehouses are mapped (sales channels, section 4)."""
+        return "warehouse" in self.mappings
+
 
 def _without_webhook(field: SettingField) -> SettingField:
     if field.name != "automation":

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from domain.location_stock import LocationStock
 from domain.mappings import Missing
 from domain.orders import OrderRecord
 from domain.products import ProductLink, ProductRecord
@@ -53,7 +54,9 @@ class CursorMoved:
     until: datetime
 
 
-Record = OrderRecord | SentShipment | ConfirmedStock | SeenStock | ProductRecord | ProductLink | CursorMoved
+Record = (
+    OrderRecord | SentShipment | ConfirmedStock | SeenStock | LocationStock | ProductRecord | ProductLink | CursorMoved
+)
 """What a handler may ask the settle to remember, in the same transaction as its outcome."""
 
 

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from domain.authorization import Tokens
 from domain.channels import Channel
 from domain.errors import ShopError
+from domain.location_stock import LocationSku
 from domain.orders import Order, OrderSummary
 from domain.products import Product, ProductSummary, SavedProduct
 from domain.shipments import Parcel, ShopShipment
@@ -33,6 +34,19 @@ class StockResult:
     confirmed: dict[str, int] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
     failed: dict[str, ShopError] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LocationResult:
+    """What became of a set of quantities: confirmed by the shop, unknown to it there, or failed with the reason.
+
+    Of ``unknown_locations`` the shop knows nothing; what was to be set there stands under none of the others.
+    """
+
+    confirmed: dict[LocationSku, int] = field(default_factory=dict)
+    unknown: tuple[LocationSku, ...] = ()
+    unknown_locations: tuple[str, ...] = ()
+    failed: dict[LocationSku, ShopError] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +148,23 @@ class Shop(Protocol):
 
     async def check(self) -> ConnectionCheck:
         """Whether shop and token work, without changing anything."""
+
+
+class StockLocations(Protocol):
+    """A shop that keeps its stock at several locations. Methods raise as those of :class:`Shop`."""
+
+    async def set_location_stock(self, quantities: Mapping[LocationSku, int]) -> LocationResult:
+        """Set absolute quantities by location and shop SKU in as few calls as the shop allows (safe to repeat)."""
+
+    async def read_location_stock(self) -> Mapping[LocationSku, int]:
+        """The shop's quantity of every SKU at every location that has it."""
+
+
+class LocationOpener(Protocol):
+    """Gives the locations of a channel's shop, guarded for one run."""
+
+    def __call__(self, channel: Channel, guard: CallGuard) -> StockLocations | None:
+        """The locations; ``None`` where the platform has none, as its manifest says. Makes no call."""
 
 
 class Refresher(Protocol):

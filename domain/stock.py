@@ -52,6 +52,9 @@ class StockImported(BaseModel):
 
     Where the channel calls it otherwise, ``channel_sku`` is its own name: one unit of it is ``multiplier`` units of
     ``sku``, in which both quantities are. Several channel SKUs of one SKU are told one by one.
+
+    Of a shop that keeps stock at locations each ``location`` is told by itself. ``warehouses`` are all that are mapped
+    to it; ``warehouse`` is the only one, ``None`` where several share it: the quantity is then what they have together.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -62,6 +65,9 @@ class StockImported(BaseModel):
     seen_at: datetime
     channel_sku: str | None = None
     multiplier: int = 1
+    location: str | None = None
+    warehouse: str | None = None
+    warehouses: tuple[str, ...] = ()
 
 
 def is_newer(candidate: tuple[int | None, int], known: tuple[int | None, int]) -> bool:

@@ -15,7 +15,7 @@ from domain.errors import ConfigurationError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0012")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012")
 """All schema versions this code knows, oldest first; it works on the last one."""
 _LOCK = 7_203_517_001
 

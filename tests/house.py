@@ -225,7 +225,9 @@ class SmallHouse:
         """What a worker of this house works with; the real consumers unless told otherwise."""
         return Organs(
             self.ledger, self.memory, self.gates, self.connectors.open,
-            handlers or all_handlers(SqlEraser(self.database, self.clock), self.renewals, self.connectors),
+            handlers or all_handlers(
+                SqlEraser(self.database, self.clock), self.renewals, self.connectors, self.connectors.locations
+            ),
             self.meters, self.clock, self.bell, self.captures,
         )  # fmt: skip
 

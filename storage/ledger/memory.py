@@ -10,17 +10,20 @@ from sqlalchemy import Connection, bindparam, select
 
 from broker.ledger import ParcelPast
 from domain.channels import Channel
-from domain.mappings import SAME_SKUS, KnownCarriers, KnownSkus, Side
+from domain.location_stock import LocationSku
+from domain.mappings import SAME_SKUS, KnownCarriers, KnownSkus, Side, WarehouseMappings
 from domain.moments import from_micros, to_micros
 from domain.products import ProductSeen
 from domain.stock import StockLevel
 from storage.bulk import Fixed, Statement, as_json, looked_up, values_of
 from storage.database import Database
 from storage.gather import Gathered
+from storage.ledger.location_records import known_at_locations
 from storage.ledger.parcels import parcel_pasts
 from storage.ledger.shop_records import product_documents, seen_products, sku_holders, skus_seen
 from storage.mappings.carriers import known_carriers
 from storage.mappings.sku_rows import known_skus, question_of
+from storage.mappings.warehouse_rows import known_warehouses
 from storage.sql import chunks
 from storage.tables import channel_stock, cursors, deliveries, orders, shipments, stock_levels
 
@@ -33,6 +36,7 @@ class SqlMemory:
         self._parcels = Gathered(database, parcel_pasts)
         self._skus = Gathered(database, known_skus)
         self._carriers: dict[str, tuple[int, KnownCarriers]] = {}
+        self._warehouses: dict[str, tuple[int, WarehouseMappings]] = {}
 
     async def order_seen(self, channel_id: str, external_order_id: str) -> datetime | None:
         """``updated_at`` of the newest recorded state of an order."""
@@ -103,6 +107,10 @@ class SqlMemory:
 
         return await self._database.aread(work)
 
+    async def location_stock(self, channel_id: str, skus: Sequence[str] | None) -> Mapping[LocationSku, int]:
+        """Location and SKU to the quantity the shop last confirmed or showed there."""
+        return await self._database.aread(lambda connection: known_at_locations(connection, channel_id, skus))
+
     async def products_seen(self, channel_id: str, external_ids: Sequence[str]) -> Mapping[str, ProductSeen]:
         """Which state of each product is recorded; unknown ones are left out."""
         return await self._database.aread(lambda connection: seen_products(connection, channel_id, external_ids))
@@ -138,6 +146,15 @@ class SqlMemory:
             return known[1]
         found = await self._database.aread(lambda connection: known_carriers(connection, channel.id))
         self._carriers[channel.id] = channel.mapped_at, found
+        return found
+
+    async def warehouses(self, channel: Channel) -> WarehouseMappings:
+        """The channel's warehouse mappings, kept while nobody changes them."""
+        known = self._warehouses.get(channel.id)
+        if known is not None and known[0] == channel.mapped_at:
+            return known[1]
+        found = await self._database.aread(lambda connection: known_warehouses(connection, channel.id))
+        self._warehouses[channel.id] = channel.mapped_at, found
         return found
 
     async def skus(self, channel: Channel, side: Side, skus: Sequence[str] | None) -> KnownSkus:

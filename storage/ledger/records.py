@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Table, case, delete, func, null, select
+from sqlalchemy import Connection, Insert, Table, case, delete, exists, func, null, select
 
 from broker.ledger import Settlement, Verdict
 from domain.budget import cause_of
@@ -22,7 +22,9 @@ from domain.privacy import CLOSED
 from domain.shipments import SentShipment
 from domain.stock import ConfirmedStock, StockLevel
 from storage.bulk import BulkInsert
+from storage.ledger.location_records import forget_locations
 from storage.ledger.shop_records import OF_THE_SHOP, remember_shop
+from storage.location_tables import location_stock
 from storage.mapping_tables import mappings
 from storage.sql import chunks
 from storage.tables import (
@@ -264,12 +266,18 @@ def doubt(connection: Connection, delivery_ids: Sequence[str]) -> None:
     Otherwise a later level equal to the one confirmed before would be taken for needless and never sent.
     """
     for part in chunks(delivery_ids):
-        query = select(deliveries.c.channel_id, deliveries.c.business_key, deliveries.c.coalesce_key)
+        kept = exists().where(location_stock.c.channel_id == deliveries.c.channel_id)
+        query = select(
+            deliveries.c.channel_id, deliveries.c.business_key, deliveries.c.coalesce_key, kept.label("at_locations")
+        )
         doubted: dict[str, set[str]] = defaultdict(set)
         whole: set[str] = set()
+        with_locations: set[str] = set()
         bulk = deliveries.c.id.in_(part), deliveries.c.coalesce_key.is_not(None)
-        for channel_id, sku, key in connection.execute(query.where(*bulk)):
+        for channel_id, sku, key, at_locations in connection.execute(query.where(*bulk)):
             doubted[channel_id].add(sku)
+            if at_locations:
+                with_locations.add(channel_id)
             if key.startswith(TICK_PREFIX):
                 whole.add(channel_id)
         for channel_id, skus in doubted.items():
@@ -280,3 +288,5 @@ def doubt(connection: Connection, delivery_ids: Sequence[str]) -> None:
             touched = channel_stock.c.sku.in_(skus) | channel_stock.c.sku.in_(named)
             which = here if channel_id in whole else here & touched
             connection.execute(delete(channel_stock).where(which))
+            if channel_id in with_locations:
+                forget_locations(connection, channel_id, None if channel_id in whole else sorted(skus))

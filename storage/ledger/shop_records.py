@@ -8,15 +8,17 @@ from typing import Any
 from sqlalchemy import Connection, Insert, Table, Text, bindparam, delete, select
 
 from domain.channels import Channel
+from domain.location_stock import LocationStock
 from domain.moments import from_micros, to_micros
 from domain.outcomes import Record
 from domain.products import ProductLink, ProductRecord, ProductSeen
 from domain.stock import SeenStock
 from storage.bulk import BulkInsert, BulkUpdate, Fixed, Statement, as_json, looked_up, values_of
+from storage.ledger.location_records import remember_locations
 from storage.product_tables import product_skus, products
 from storage.tables import channel_stock
 
-OF_THE_SHOP = (ProductRecord, ProductLink, SeenStock)
+OF_THE_SHOP = (ProductRecord, ProductLink, SeenStock, LocationStock)
 """The kinds of records that are written here."""
 
 Row = dict[str, Any]
@@ -27,16 +29,18 @@ def remember_shop(connection: Connection, told: Iterable[tuple[Channel, Record]]
     documents: dict[tuple[str, str], Row] = {}
     skus: dict[tuple[str, str], Row] = {}
     stock: dict[tuple[str, str], Row] = {}
+    at_locations: list[tuple[Channel, LocationStock]] = []
     for channel, record in told:
         if isinstance(record, SeenStock):
             stock[channel.id, record.sku] = _stock_row(channel, record)
             continue
+        if isinstance(record, LocationStock):
+            at_locations.append((channel, record))
+            continue
         if isinstance(record, ProductRecord):
             documents[channel.id, record.external_id] = _product_row(channel, record)
         if isinstance(record, ProductRecord | ProductLink):
-            for sku in record.skus:
-                row = {"channel_id": channel.id, "sku": sku, "external_id": record.external_id, "seen_at": now}
-                skus[channel.id, sku] = row
+            skus |= _sku_rows(channel, record, now)
     if documents:
         _PRODUCTS.run(connection, _in_order(documents))
         _FORGET.run(connection, [{"b_channel": channel, "b_product": name} for channel, name in sorted(documents)])
@@ -44,6 +48,8 @@ def remember_shop(connection: Connection, told: Iterable[tuple[Channel, Record]]
         _SKUS.run(connection, _in_order(skus))
     if stock:
         _STOCK.run(connection, _in_order(stock))
+    if at_locations:
+        remember_locations(connection, at_locations, now)
 
 
 def _in_order(rows: dict[tuple[str, str], Row]) -> list[Row]:
@@ -59,6 +65,11 @@ def _product_row(channel: Channel, record: ProductRecord) -> Row:
         "updated_at": to_micros(record.updated_at),
         "recorded_at": to_micros(record.read_at),
     }
+
+
+def _sku_rows(channel: Channel, record: ProductRecord | ProductLink, now: int) -> dict[tuple[str, str], Row]:
+    row = {"channel_id": channel.id, "external_id": record.external_id, "seen_at": now}
+    return {(channel.id, sku): {**row, "sku": sku} for sku in record.skus}
 
 
 def _stock_row(channel: Channel, record: SeenStock) -> Row:

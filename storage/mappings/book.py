@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Column, Connection, Table, delete, func, or_, select, update
 
 from domain.errors import InputError, UnknownName
 from domain.mappings import (
@@ -21,10 +21,12 @@ from domain.mappings import (
     MappingRow,
     SkuMapping,
     WarehouseMapping,
+    WarehouseMappings,
     check_rows,
     plan_import,
     read_sheet,
 )
+from storage.location_tables import location_stock
 from storage.mapping_tables import mappings
 from storage.mappings.tasks import answer, hold
 from storage.sql import chunks, replace_all
@@ -69,7 +71,7 @@ def save(connection: Connection, channel_id: str, row: MappingRow, actor: str, n
     others = [each for each in before if each.key != row.key]
     _ensure_sound([*others, row], kind, others)
     _write(connection, channel_id, kind, [row], actor, now)
-    return answer(connection, channel_id, kind, (before, [*others, row]), actor, now)
+    return _answer(connection, channel_id, kind, (before, [*others, row]), actor, now)
 
 
 def remove(connection: Connection, channel_id: str, kind: MappingKind, code: str, actor: str, now: int) -> None:
@@ -84,7 +86,7 @@ def remove(connection: Connection, channel_id: str, kind: MappingKind, code: str
     if not found:
         raise UnknownName(f"There is no {kind.title} mapping of {code!r}.", code="unknown_mapping")
     _drop(connection, channel_id, kind, found[:1])
-    answer(connection, channel_id, kind, (before, [each for each in before if each is not found[0]]), actor, now)
+    _answer(connection, channel_id, kind, (before, [each for each in before if each is not found[0]]), actor, now)
 
 
 def _is_called(row: MappingRow, code: str) -> bool:
@@ -116,7 +118,27 @@ def apply_sheet(
     changed = [each.after if isinstance(each, Change) else each for each in (*plan.added, *plan.changed)]
     _write(connection, channel_id, kind, changed, actor, now)
     after = rows_of(connection, channel_id, kind)
-    return plan, sheet, answer(connection, channel_id, kind, (before, after), actor, now)
+    return plan, sheet, _answer(connection, channel_id, kind, (before, after), actor, now)
+
+
+def _answer(
+    connection: Connection,
+    channel_id: str,
+    kind: MappingKind,
+    rows: tuple[Sequence[MappingRow], Sequence[MappingRow]],
+    actor: str,
+    now: int,
+) -> int:
+    """What follows from a change of mappings (before, after); how many deliveries it released."""
+    if kind is MappingKind.WAREHOUSE:
+        before, after = (_locations(each) for each in rows)
+        moved = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+        _forget(connection, location_stock, location_stock.c.location, channel_id, moved)
+    return answer(connection, channel_id, kind, rows, actor, now)
+
+
+def _locations(rows: Sequence[MappingRow]) -> dict[str, tuple[str, ...]]:
+    return WarehouseMappings(row for row in rows if isinstance(row, WarehouseMapping)).locations()
 
 
 def kind_of(row: MappingRow) -> MappingKind:
@@ -161,9 +183,13 @@ def _write(
 
 def _forget_stock(connection: Connection, channel_id: str, channel_skus: Sequence[str]) -> None:
     """What stands for another SKU now is sent anew, though the quantity be the one that the shop confirmed last."""
-    for part in chunks(channel_skus):
-        mine = (channel_stock.c.channel_id == channel_id) & channel_stock.c.sku.in_(part)
-        connection.execute(delete(channel_stock).where(mine))
+    for table in (channel_stock, location_stock):
+        _forget(connection, table, table.c.sku, channel_id, channel_skus)
+
+
+def _forget(connection: Connection, table: Table, column: Column[Any], channel_id: str, values: Sequence[str]) -> None:
+    for part in chunks(values):
+        connection.execute(delete(table).where(table.c.channel_id == channel_id, column.in_(part)))
 
 
 def _oms_code(row: MappingRow) -> str:

@@ -8,6 +8,7 @@ from broker.operations.mappings import MappingTask
 from domain.errors import UnknownName
 from domain.mappings import MappingKind, Side, nearest
 from domain.moments import from_micros
+from storage.location_tables import location_stock
 from storage.mapping_tables import mapping_tasks, mapping_waits, mappings
 from storage.product_tables import catalogue_skus, product_skus
 from storage.tables import accounts, channel_stock, channels, deliveries, stock_levels
@@ -71,6 +72,6 @@ def suggestions(connection: Connection, task_id: str) -> tuple[str, ...]:
     if MappingKind(task.kind) is MappingKind.SKU:
         for table in (stock_levels, catalogue_skus):
             known.update(connection.scalars(select(table.c.sku).where(table.c.account_id == task.account_id)))
-        for table in (channel_stock, product_skus):
+        for table in (channel_stock, location_stock, product_skus):
             known.update(connection.scalars(select(table.c.sku).where(table.c.channel_id == task.channel_id)))
     return nearest(task.code, known - {task.code})

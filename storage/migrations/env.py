@@ -7,6 +7,7 @@ from alembic import context
 import storage.capture_tables
 import storage.channel_tables
 import storage.journal_tables
+import storage.location_tables
 import storage.mapping_tables
 import storage.people_tables
 import storage.product_tables

@@ -6,8 +6,9 @@ import pytest
 from pydantic import SecretStr
 
 from connectors import Connectors
+from connectors.registry import PLATFORMS
 from domain.errors import UnknownName
-from domain.ports import ShopOpener
+from domain.ports import LocationOpener, ShopOpener
 from tests.connectors.conftest import READ_ONLY, Bench
 from tests.connectors.support import RecordingGuard, channel_at
 
@@ -28,6 +29,15 @@ def test_opening_a_shop_makes_no_call_and_fits_the_seam() -> None:
     opener: ShopOpener = Connectors().open
     guard = RecordingGuard()
     opener(channel_at("shop.example"), guard)
+    assert guard.asked == []
+
+
+def test_a_platform_has_locations_where_its_manifest_has_warehouse_mappings() -> None:
+    for platform in PLATFORMS.values():
+        assert platform.manifest.has_locations == (platform.locations is not None), platform.manifest.title
+    opener: LocationOpener = Connectors().locations
+    guard = RecordingGuard()
+    assert opener(channel_at("shop.example"), guard) is None
     assert guard.asked == []
 
 

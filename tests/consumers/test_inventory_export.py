@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from domain.synclog import Trigger
 from storage.tables import channel_stock, stock_levels
@@ -250,3 +250,16 @@ async def test_a_stock_write_whose_answer_was_lost_is_repeated_without_harm(stor
     store.house.clock.advance(30)
     assert (await store.run(message)).state == "done"
     assert store.shop.stock()["TEE0001-S"] == 4
+
+
+async def test_a_shop_without_locations_costs_no_question_about_them(store: Store) -> None:
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        asked.append(statement)
+
+    event.listen(store.house.database.engine, "before_cursor_execute", note)
+    row = await store.run(await store.house.stock_event("TEE0001-S", 9))
+    event.remove(store.house.database.engine, "before_cursor_execute", note)
+    assert row.state == "done" and any("channel_stock" in each for each in asked)
+    assert not [each for each in asked if "location_stock" in each or "FROM mappings" in each]
