@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from broker.contract.publication import write
 
 def main(arguments: list[str]) -> int:
     """Write what differs and say so; 1 when a published schema would change under its version."""
-    folder = Path(arguments[0]) if arguments else Path(__file__).parents[2] / "docs" / "contract"
+    parser = argparse.ArgumentParser("python -m broker.contract", description="Write the published contract.")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parents[2] / "docs" / "contract")
     try:
-        written = write(folder)
+        written = write(parser.parse_args(arguments).folder)
     except FileExistsError as error:
         sys.stderr.write(f"{error}\n")
         return 1
