@@ -21,7 +21,7 @@ demo: $(VENV)/.ready-to-run ## play a trading day against the sandbox shop; ARGS
 
 test: check ## check, then the whole test suite with real RabbitMQ and PostgreSQL; PYTEST_ARGS are passed on
 	@echo "Running the tests ..."
-	@$(VENV)/bin/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+	@$(VENV)/bin/python -m pytest -n 3 --dist worksteal $(PYTEST_ARGS)
 
 check: $(VENV)/.ready-to-test ## style, format, types and the contracts between the rooms
 	@echo "Checking style, types and contracts ..."
